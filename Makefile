@@ -1,0 +1,74 @@
+# One door for people and for CI. `make help` lists the rooms behind it.
+SHELL := /bin/bash
+PYTEST := .venv/bin/pytest
+LAB := .venv/bin/lab
+# The end-to-end tests run in two labs at once, a file at a time: much of what they do is to wait.
+LABS := lab lab-2
+HANDS := $(foreach each,$(LABS),--tx "popen//python=$(LAB) run --lab $(each) -- .venv/bin/python")
+
+.PHONY: help setup lock check generate integration e2e test soak demo demo-down bench conformance install release
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/.ready: requirements.lock pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: .venv/.ready ## the virtual environment, from the lock file
+
+lock: ## pin every dependency with its hashes
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra lab --extra dev -o requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra traces -o requirements-provider.lock pyproject.toml
+
+generate: setup ## CRDs from the models, rights from the infrastructure table, clusterctl components and the Helm chart from config/, pages of docs/
+	.venv/bin/python -m provider crds --output config/crd
+	.venv/bin/python config/infrastructure.py
+	.venv/bin/python config/conformance.py
+	.venv/bin/python config/assemble.py
+	.venv/bin/python config/kustomize.py
+	.venv/bin/python -m config.chart
+	.venv/bin/python -m docs
+
+check: setup ## format, lint, types, import law, unit and golden tests; under two minutes
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(PYTEST) tests/unit tests/golden tests/architecture
+
+integration: setup ## against real etcd and kube-apiserver on loopback
+	$(LAB) build
+	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile
+
+e2e: setup ## in labs: pods, joined workers, clusterctl, Cluster API
+	for each in $(LABS); do $(LAB) up --lab $$each && $(LAB) deploy --lab $$each || exit 1; done
+	$(PYTEST) tests/lab
+	$(PYTEST) tests/e2e --dist loadfile $(HANDS)
+
+test: check integration e2e ## all three rings
+
+soak: setup ## each rotation by itself under clients that ask, and certificates of minutes for an hour; about two hours
+	$(LAB) up && $(LAB) deploy
+	$(LAB) run -- $(PYTEST) tests/e2e -m soak
+
+demo: setup ## a management cluster from nothing, a tenant cluster with two workers, and its end
+	$(LAB) demo
+
+demo-down: setup ## leave no process, mount, namespace or bridge behind
+	for each in $(LABS); do $(LAB) down --lab $$each || exit 1; done
+
+bench: setup ## speed and size as ratios in one run
+	$(LAB) up
+	$(LAB) bench
+
+conformance: setup ## every conformance spec of Kubernetes against a hosted cluster; goes on where it stopped
+	$(LAB) conformance --docs
+
+release: setup ## dist/release: a clusterctl repository, install.yaml, the Helm chart, monitoring, an SBOM, and checksums of all
+	.venv/bin/python -m config.release
+
+install: ## into the cluster that KUBECONFIG names
+	sed -E 's/\$$\{[A-Z_]+:=([^}]*)\}/\1/g' clusterctl/control-plane-components.yaml | kubectl apply --server-side -f -

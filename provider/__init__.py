@@ -1,0 +1,1 @@
+"""capi-kamaji: hosted Kubernetes control planes and the Cluster API provider for them."""

@@ -1,0 +1,58 @@
+"""How an explanation and a plan read in a terminal. What others wrote is printed as text: no markup in it is obeyed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from provider.cli import output
+from provider.cli.explain import Explanation
+from provider.cli.plan import Plan
+
+SIGNS = {"make": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+
+
+def explanation(found: Explanation) -> None:
+    """The headline, each finding with what to do next, and what Kubernetes warned of."""
+    out = output.console()
+    out.print(Text(found.headline, style="bold green" if found.ready else "bold"))
+    for each in found.findings:
+        since = f", for {each.since}" if each.since else ""
+        out.print(Text(f"\n{each.what}: {each.reason}{since}", style="yellow"))
+        _line(out, each.message)
+        _line(out, f"Next: {each.advice.next}")
+        for command in each.advice.look:
+            out.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
+    if found.warnings:
+        out.print(Text("\nKubernetes warns", style="yellow"))
+        for warning in found.warnings:
+            _line(out, warning)
+
+
+def plan(found: Plan) -> None:
+    """Fields, what clients feel, objects, and what stands in the way."""
+    out = output.console()
+    if found.empty and not found.hindrances:
+        out.print(Text(f"{found.name}: nothing would change", style="bold green"))
+        return
+    out.print(Text(f"{found.name} {'would be made' if found.new else 'would change'}", style="bold"))
+    _group(out, "spec", found.fields)
+    _group(out, "what people and workers will feel", found.effects or ("nothing",))
+    if found.changes:
+        out.print(Text("\nobjects", style="yellow"))
+        for each in found.changes:
+            sign, colour = SIGNS[each.action]
+            out.print(Text(f"  {sign} {each.name}", style=colour))
+    _group(out, "what stands in the way, or cannot be told yet", found.hindrances)
+
+
+def _group(out: Console, title: str, lines: tuple[str, ...]) -> None:
+    if not lines:
+        return
+    out.print(Text(f"\n{title}", style="yellow"))
+    for each in lines:
+        _line(out, each)
+
+
+def _line(out: Console, words: str) -> None:
+    out.print(Text(f"  {words}"))

@@ -1,0 +1,52 @@
+"""How much lies in a range of keys, and how often it is written. etcd counts neither: both are looked at, and take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from provider.hosting.datastores.etcd import dialing
+from provider.hosting.datastores.etcd.ranges import KeyRange
+from provider.hosting.datastores.shape import Usage
+
+PAGE = 256  # keys in one answer: what is held in memory at once
+REST = 4.0  # times as long as a page took, before the next: reading takes a fifth of the time at most
+TENANTS = KeyRange(start=b"/", end=b"0")  # where all of them are
+
+
+async def of(wire: Any, own: KeyRange, limit: float) -> Usage:
+    """Counted page by page; what is written meanwhile may or may not count. `limit` is in seconds for one call."""
+    found, keys, start = 0, 0, own.start
+    clock = asyncio.get_running_loop().time
+    while True:
+        since = clock()
+        page = partial(wire.kv.get, start, own.end, limit=PAGE, serializable=True, timeout=limit)  # of one member
+        if not (kvs := (await dialing.settled(page)).kvs):
+            return Usage(bytes=found, keys=keys)
+        keys += len(kvs)
+        found += sum(len(each.key) + len(each.value) for each in kvs)
+        start = bytes(kvs[-1].key) + b"\0"
+        await asyncio.sleep(REST * (clock() - since))
+
+
+async def written(wire: Any, seconds: float, limit: float) -> Mapping[str, int]:
+    """Keys written or deleted from now on for so many seconds, by the first segment of their names.
+
+    TimeoutError when the watch is not on within `limit` seconds: by itself it would be tried for ever.
+    """
+    found: Counter[str] = Counter()
+    async with aclosing(wire.watch.watch(TENANTS.start, TENANTS.end)) as answers:
+        async with asyncio.timeout(limit):
+            await anext(answers)
+        try:
+            async with asyncio.timeout(seconds):
+                async for answer in answers:
+                    segments = (bytes(each.kv.key).split(b"/", 2)[1] for each in answer.events)
+                    found.update(each.decode(errors="replace") for each in segments)
+        except TimeoutError:
+            return found
+    return found

@@ -1,0 +1,122 @@
+"""What Jobs of ours run beside a store or a tenant: `snapshot`, `keep`, `backup`, `restore`. Added by `__main__`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+
+def add_to(commands: Any) -> None:
+    """All of them, with their arguments; `do` of what is parsed does the work and returns the exit status."""
+    _add_snapshots(commands)
+    _add_archiving(commands)
+
+
+def _add_snapshots(commands: Any) -> None:
+    """What Jobs of a pool do beside its etcd."""
+    snapshot = commands.add_parser("snapshot", help="write a snapshot of an etcd to a file")
+    snapshot.add_argument("--endpoint", required=True, help="host:port of the member to take it from")
+    snapshot.add_argument("--output", type=Path, required=True, help="file to write; one that is there is replaced")
+    snapshot.add_argument("--note", type=Path, help="file to write what the etcd held into")
+    snapshot.set_defaults(do=_snapshot)
+    keep = commands.add_parser("keep", help="keep a snapshot of which an etcd was made that runs here")
+    keep.add_argument("--endpoint", required=True, help="host:port of that etcd")
+    keep.add_argument("--file", type=Path, required=True, help="the snapshot")
+    keep.add_argument("--note", type=Path, required=True, help="what the etcd held of which it was taken")
+    place = keep.add_mutually_exclusive_group(required=True)
+    place.add_argument("--folder", type=Path, help="folder to keep it in")
+    place.add_argument("--bucket", help="bucket of an S3 API to keep it in")
+    keep.add_argument("--prefix", default="", help="folder of the bucket")
+    keep.add_argument("--region", default="us-east-1", help="of the bucket")
+    keep.add_argument("--s3-endpoint", help="URL of the S3 API (default: AWS's of the region)")
+    keep.add_argument(
+        "--s3-credentials", type=Path, help="folder with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ca.crt"
+    )
+    keep.add_argument("--retention", type=int, required=True, help="how many stay there")
+    keep.add_argument("--report", type=Path, required=True, help="file to write what was kept into")
+    keep.set_defaults(do=_keep)
+    for each in (snapshot, keep):
+        each.add_argument(
+            "--credentials", type=Path, required=True, help="folder with root's tls.crt, tls.key and ca.crt"
+        )
+
+
+def _keep(parsed: argparse.Namespace) -> int:
+    from provider.hosting.datastores.errors import StoreError
+    from provider.hosting.datastores.etcd import keeping
+
+    try:
+        held = asyncio.run(keeping.checked(parsed.endpoint, parsed.credentials, parsed.note))
+        kept = keeping.kept(parsed.file, _place(parsed), parsed.retention, held)
+        parsed.report.write_text(kept.written())
+    except (StoreError, OSError) as error:
+        raise ValueError(f"the snapshot is not kept: {error}") from error
+    where = parsed.folder or f"bucket {parsed.bucket}"
+    print(f"{kept.name} is in {where}: it restores, with {kept.keys} keys at revision {kept.revision}")
+    return 0
+
+
+def _place(parsed: argparse.Namespace) -> Any:
+    from provider.hosting.datastores.etcd import keeping
+
+    if parsed.folder:
+        return keeping.Folder(parsed.folder)
+    from provider.hosting.datastores.etcd import bucket
+
+    if parsed.s3_credentials and (authority := parsed.s3_credentials / "ca.crt").exists():
+        os.environ["SSL_CERT_FILE"] = str(authority)
+    return bucket.Bucket(
+        bucket.Address(
+            bucket=parsed.bucket,
+            folder=parsed.prefix,
+            region=parsed.region,
+            endpoint=parsed.s3_endpoint,
+            credentials=parsed.s3_credentials,
+        )
+    )
+
+
+def _add_archiving(commands: Any) -> None:
+    """What Jobs of TenantBackups and TenantRestores run."""
+    backup = commands.add_parser("backup", help="write one tenant to a file, sealed with a key")
+    restore = commands.add_parser("restore", help="make a tenant of such a file")
+    for each in (backup, restore):
+        each.add_argument("--tenant", required=True, metavar="NAMESPACE/NAME", help="the TenantControlPlane")
+        each.add_argument("--key-secret", required=True, help="Secret beside it whose `key` is 32 random bytes")
+        each.add_argument("--report", type=Path, help="file for what came of it, as JSON")
+        each.add_argument("--kubeconfig", help="reach the management cluster by this file (default: as a pod)")
+    backup.add_argument("--output", type=Path, required=True, help="file to write; its folder is made")
+    backup.add_argument("--keep", type=int, default=0, help="backups that stay in that folder (default all)")
+    backup.set_defaults(do=_backup)
+    restore.add_argument("--input", type=Path, required=True, help="file to read")
+    restore.add_argument("--token", required=True, help="names this restore: the same again goes on with it")
+    restore.add_argument("--data-store", default="", help="of a new tenant (default: as in the backup)")
+    restore.add_argument("--in-place", action="store_true", help="replace what the tenant holds")
+    restore.set_defaults(do=_restore)
+
+
+def _backup(parsed: argparse.Namespace) -> int:
+    from provider.hosting.reconcile.archiving import work
+
+    return asyncio.run(work.backup(parsed, os.environ))
+
+
+def _restore(parsed: argparse.Namespace) -> int:
+    from provider.hosting.reconcile.archiving import work
+
+    return asyncio.run(work.restore(parsed, os.environ))
+
+
+def _snapshot(parsed: argparse.Namespace) -> int:
+    from provider.hosting.datastores.errors import StoreError
+    from provider.hosting.datastores.etcd import snapshot
+
+    try:
+        size = asyncio.run(snapshot.written(parsed.endpoint, parsed.credentials, parsed.output, parsed.note))
+    except (StoreError, OSError) as error:
+        raise ValueError(f"no snapshot of {parsed.endpoint} was written to {parsed.output}: {error}") from error
+    print(f"{size} bytes of {parsed.endpoint} are in {parsed.output}")
+    return 0

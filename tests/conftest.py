@@ -1,0 +1,36 @@
+"""What holds for every ring: the option that rewrites golden files, and how hard hypothesis looks."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Deadlines measure the machine, not the code. In CI every run tries the same examples, so that a red one can be repeated.
+EVERYWHERE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("here", EVERYWHERE)
+settings.register_profile("ci", EVERYWHERE, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden/*/expected from what the code says now"
+    )
+    parser.addoption(
+        "--write-proof",
+        action="store_true",
+        help="write docs/rotation-proof.md from what this run of rotations has seen",
+    )
+    parser.addoption(
+        "--ask-every", type=float, default=0.1, help="seconds from one question of a client to its next in rotations"
+    )
+    parser.addoption(
+        "--soak-seconds", type=float, default=3600.0, help="for how long certificates of minutes are left to themselves"
+    )
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))

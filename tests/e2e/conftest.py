@@ -1,0 +1,115 @@
+"""Fixtures for tests in the lab. They run where the management cluster's addresses resolve: `lab run -- pytest tests/e2e`.
+
+Nothing is mocked: the provider runs as a pod with its own RBAC, tenants are pods, workers are machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from provider.api import kinds, names
+from provider.cluster import connect
+from provider.cluster.client import Cluster
+from provider.manifest import Manifest, meta
+
+VERSION = "v1.36.3"
+PATIENCE = 180.0  # seconds; a bound against hanging for ever, not a claim about speed
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "KUBECONFIG" not in os.environ:
+        raise pytest.UsageError("tests/e2e need a management cluster: run `make e2e`, or set KUBECONFIG")
+
+
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """kubectl against the management cluster; its output. AssertionError with its words when it fails."""
+    done = subprocess.run(
+        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+async def management() -> AsyncIterator[Cluster]:
+    cluster = await connect.from_file(os.environ["KUBECONFIG"])
+    yield cluster
+    await cluster.close()
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own, gone with everything in it afterwards."""
+    name = f"e2e-{abs(hash(request.node.nodeid)) % 10**8}"
+    kubectl("create", "namespace", name)
+    yield name
+    # First by themselves: a namespace that finds something in it looks again only after a quarter of a minute.
+    kubectl("delete", "tenantcontrolplanes", "--all", "-n", name, "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
+
+
+def tenant(name: str, namespace: str, **spec: Any) -> Manifest:
+    """A small TenantControlPlane: one replica, ClusterIP, both add-ons. `spec` is laid over it key by key."""
+    base: dict[str, Any] = {
+        "kubernetes": {"version": VERSION, "kubelet": {"cgroupfs": "cgroupfs"}},
+        "controlPlane": {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": 1}},
+        "networkProfile": {},
+        "addons": {"coreDNS": {}, "kubeProxy": {}},
+    }
+    for key, value in spec.items():
+        base[key] = {**base[key], **value} if isinstance(value, dict) and key in base else value
+    return meta.new(kinds.TENANT_CONTROL_PLANE, name, namespace, spec=base)
+
+
+async def until(look: Callable[[], Awaitable[Any]], what: str, patience: float = PATIENCE) -> Any:
+    """Look until it is true; the truth. AssertionError says what was waited for and what was last seen."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        if seen := await look():
+            return seen
+        assert asyncio.get_running_loop().time() < deadline, f"{what}: not within {patience:.0f} s"
+        await asyncio.sleep(0.2)
+
+
+async def condition(cluster: Cluster, name: str, namespace: str, kind: str) -> dict[str, Any]:
+    """A condition of a TenantControlPlane; empty when it is not there."""
+    found = await cluster.get(kinds.TENANT_CONTROL_PLANE, name, namespace)
+    conditions = ((found or {}).get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == kind), {})
+
+
+async def until_condition(
+    cluster: Cluster,
+    manifest: Manifest,
+    kind: str,
+    *,
+    status: str = "True",
+    reason: str | None = None,
+    patience: float = PATIENCE,
+) -> dict[str, Any]:
+    """Wait for a condition of a TenantControlPlane; it. On failure says what the conditions were."""
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+
+    async def look() -> dict[str, Any] | None:
+        found = await condition(cluster, name, namespace, kind)
+        fits = found.get("status") == status and (reason is None or found.get("reason") == reason)
+        return found if fits else None
+
+    try:
+        return await until(look, f"{kind}={status} of {namespace}/{name}", patience)
+    except AssertionError as error:
+        now = await cluster.get(kinds.TENANT_CONTROL_PLANE, name, namespace)
+        raise AssertionError(f"{error}; status: {json.dumps((now or {}).get('status'), indent=1)}") from error
+
+
+async def tenant_session(cluster: Cluster, name: str, namespace: str) -> Cluster:
+    """A connection to a tenant as its admin, by the kubeconfig that a user would take (admin.svc)."""
+    secret = await cluster.get(kinds.SECRET, names.admin_kubeconfig_secret(name), namespace)
+    return await connect.from_kubeconfig(meta.decoded(secret)["admin.svc"])

@@ -1,0 +1,109 @@
+"""A tenant is broken in five ways; each is found and repaired by what `kamaji explain` says, and by nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from provider.api import kinds
+from provider.cluster.client import Cluster
+from tests.e2e.conftest import tenant, until, until_condition
+
+PROGRAM = "from provider.cli.app import main; main()"
+BROKEN: dict[str, tuple[dict[str, Any], str, str, dict[str, Any]]] = {
+    "lost": ({"dataStore": "nowhere"}, "DataStoreNotFound", "nowhere", {"dataStore": "default"}),
+    "unpulled": (
+        {"controlPlane": {"deployment": {"replicas": 1, "registrySettings": {"registry": "127.0.0.1:1"}}}},
+        "ImageUnavailable",
+        "127.0.0.1:1",
+        {"controlPlane": {"deployment": {"registrySettings": None}}},
+    ),
+    "flagged": (
+        {"controlPlane": {"deployment": {"replicas": 1, "extraArgs": {"apiServer": ["--no-such-flag=1"]}}}},
+        "ContainerFails",
+        "--no-such-flag",
+        {"controlPlane": {"deployment": {"extraArgs": None}}},
+    ),
+    "huge": (
+        {"controlPlane": {"deployment": {"replicas": 1, "resources": {"apiServer": {"requests": {"cpu": "900"}}}}}},
+        "Unschedulable",
+        "lower requests",
+        {"controlPlane": {"deployment": {"resources": None}}},
+    ),
+}
+"""By name: what is wrong with its spec, the reason and a word that explain says, and the patch that follows from these."""
+
+
+def kamaji(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+        timeout=60,
+    )
+
+
+def findings(name: str, namespace: str) -> list[dict[str, Any]]:
+    said = kamaji("explain", name, "-n", namespace, "-o", "json")
+    return list(json.loads(said.stdout)["findings"])
+
+
+async def test_what_is_broken_is_explained_and_what_is_explained_repairs_it(
+    management: Cluster, namespace: str
+) -> None:
+    for name, (spec, *_) in BROKEN.items():
+        controlled = {"service": {"serviceType": "ClusterIP"}, **spec.get("controlPlane", {})}
+        await management.apply(
+            tenant(name, namespace, **{**spec, **({"controlPlane": controlled} if "controlPlane" in spec else {})}),
+            manager="e2e",
+        )
+    still = tenant("still", namespace)
+    still["metadata"]["annotations"] = {"kamaji.clastix.io/paused": ""}
+    await management.apply(still, manager="e2e")
+
+    await asyncio.gather(*(found_and_repaired(management, namespace, name) for name in BROKEN))
+    await unpaused_as_told(management, namespace)
+
+    for name in (*BROKEN, "still"):
+        await until_condition(management, tenant(name, namespace), "Ready")
+        told = await asyncio.to_thread(kamaji, "explain", name, "-n", namespace)
+        assert (told.returncode, "is ready" in told.stdout) == (0, True), told.stdout
+    rows = json.loads((await asyncio.to_thread(kamaji, "get", "-n", namespace, "-o", "json")).stdout)
+    assert {each["name"]: each["state"] for each in rows} == dict.fromkeys((*BROKEN, "still"), "Ready")
+
+
+async def found_and_repaired(management: Cluster, namespace: str, name: str) -> None:
+    _, reason, word, repair = BROKEN[name]
+
+    async def said() -> dict[str, Any] | None:
+        found = await asyncio.to_thread(findings, name, namespace)
+        return next((each for each in found if each["reason"] == reason), None)
+
+    finding = await until(said, f"kamaji explain says {reason} of {name}")
+    assert word in finding["message"] + finding["next"]
+    assert finding["look"], "it says where to look"
+    await management.merge(kinds.TENANT_CONTROL_PLANE, name, namespace, {"spec": repair}, manager="e2e")
+
+
+async def unpaused_as_told(management: Cluster, namespace: str) -> None:
+    """By the very command that is printed."""
+
+    async def paused() -> dict[str, Any] | None:
+        found = await asyncio.to_thread(findings, "still", namespace)
+        return next((each for each in found if each["reason"] == "Paused"), None)
+
+    (command,) = (await until(paused, "kamaji explain says that it is paused"))["look"]
+    done = await asyncio.to_thread(subprocess.run, ["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_doctor_finds_the_lab_fit(management: Cluster) -> None:
+    done = await asyncio.to_thread(kamaji, "doctor", "-o", "json")
+    bad = {each["question"]: each["answer"] for each in json.loads(done.stdout) if each["verdict"] == "bad"}
+    assert (done.returncode, bad) == (0, {})

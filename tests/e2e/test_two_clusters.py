@@ -1,0 +1,247 @@
+"""Two management clusters with pods: control planes of the one in the other, and clusters that move between them and back."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.demo import Demo
+from lab.servers import Authority, Etcd
+from provider.api import kinds, names
+from provider.cluster import connect
+from provider.cluster.client import Cluster
+from provider.hosting.datastores.etcd.store import EtcdStore
+from provider.manifest import Manifest, meta
+from tests.e2e.asking import asking
+from tests.e2e.conftest import VERSION, until
+from tests.e2e.two_labs import Side, deployed, joined
+from tests.e2e.walled import Worker
+
+THERE, USER = "kamaji-tenants", "kamaji-external"
+ACCESS = Path(__file__).parents[2] / "config" / "externalcluster" / "access.yaml"
+SECRET = "other-cluster"
+STORE, PORT = "outside", 31443
+
+
+@pytest.fixture(scope="module")
+def sides() -> Iterator[tuple[Side, Side]]:
+    with joined() as both:
+        yield both
+
+
+@pytest.fixture
+def here(sides: tuple[Side, Side]) -> Side:
+    return sides[0]
+
+
+@pytest.fixture
+def there(sides: tuple[Side, Side]) -> Side:
+    return sides[1]
+
+
+# --- A19: pods there
+
+
+@pytest.fixture
+def access(here: Side, there: Side, namespace: str) -> Iterator[None]:
+    """The other cluster's documented account, and its kubeconfig in a Secret here."""
+    there.kubectl("apply", "-f", str(ACCESS))
+    there.kubectl("-n", THERE, "wait", f"secret/{USER}", "--for=jsonpath={.data.token}", "--timeout=30s")
+    token = there.kubectl("-n", THERE, "get", "secret", USER, "-o", "jsonpath={.data.token}")
+    document = yaml.safe_load(there.lab.kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": base64.b64decode(token).decode()}
+    data = meta.secret_data({"value": yaml.safe_dump(document).encode()})
+    here.kubectl("apply", "-f", "-", stdin=json.dumps(meta.new(kinds.SECRET, SECRET, namespace, data=data)))
+    with deployed(CACPPK_EXTERNAL_CLUSTER_REFERENCE="true"):
+        yield
+    there.kubectl("delete", "-f", str(ACCESS), "--ignore-not-found", "--timeout=60s")  # a token goes with its account
+
+
+def generated(name: str, namespace: str, workers: int) -> dict[str, Manifest]:
+    """The cluster of the lab's template, by kind."""
+    words = ["clusterctl", "generate", "cluster", name, "--infrastructure", "lab", "--kubernetes-version", VERSION]
+    words += ["--target-namespace", namespace, f"--worker-machine-count={workers}", "--control-plane-machine-count=1"]
+    made = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return {each["kind"]: each for each in yaml.safe_load_all(made)}
+
+
+@pytest.mark.usefixtures("access")
+def test_a19_a_control_plane_runs_in_the_other_cluster_and_serves_workers_here(
+    here: Side, there: Side, namespace: str, tmp_path: Path
+) -> None:
+    objects = generated("far", namespace, workers=1)
+    reference = {"kubeconfigSecretName": SECRET, "kubeconfigSecretKey": "value", "deploymentNamespace": THERE}
+    objects["KamajiControlPlane"]["spec"]["deployment"] = {"externalClusterReference": reference}
+    here.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects.values()))
+    here.kubectl("-n", namespace, "wait", "cluster/far", "--for=condition=Available", "--timeout=180s")
+    hosted = names.hosted_elsewhere(namespace, "far")
+    assert len(there.found("pods", "-n", THERE, "-l", f"{names.LABEL_NAME}={hosted}")) == 1
+    assert not here.found("pods,tenantcontrolplanes,deployments", "-n", namespace)
+    demo = Demo(here.lab, tmp_path / "kubeconfig", "far")
+    kubeconfig = here.kubectl("-n", namespace, "get", "secret", "far-kubeconfig", "-o", "jsonpath={.data.value}")
+    demo.kubeconfig.write_bytes(base64.b64decode(kubeconfig))
+    assert str(there.lab.network().subnet[0]).rpartition(".")[0] in demo.tenant("cluster-info")
+    assert demo.settled(1)
+    assert "Node" in demo.tenant("-n", "kube-system", "logs", "daemonset/kube-proxy"), (
+        "from there, a worker here is reached"
+    )
+    here.kubectl("-n", namespace, "delete", "cluster", "far", "--wait=true", "--timeout=120s")
+    assert not there.found("tenantcontrolplanes", "-n", THERE)
+
+
+# --- A14: a move, and back
+
+
+@pytest.fixture
+async def store(here: Side, there: Side, tmp_path: Path) -> AsyncIterator[Etcd]:
+    """An etcd outside both, and a DataStore of one name in both."""
+    authority = Authority()
+    etcd = Etcd(tmp_path / "etcd", authority=authority, address=here.address, addresses=frozenset({here.address}))
+    etcd.start()
+    async with EtcdStore([etcd.endpoint], authority.certificate, authority.client("root")) as opened:
+        await opened.enable_auth()
+    for side in (here, there):
+        side.kubectl("apply", "-f", "-", stdin=json.dumps(datastore(authority, etcd.endpoint)))
+    yield etcd
+    for side in (here, there):
+        side.kubectl("delete", "datastore", STORE, "--wait=true", "--timeout=60s")
+    etcd.stop()
+
+
+def datastore(authority: Authority, endpoint: str) -> Manifest:
+    def said(content: bytes) -> dict[str, str]:
+        return {"content": base64.b64encode(content).decode()}
+
+    def pair(certificate: bytes, key: bytes) -> dict[str, Any]:
+        return {"certificate": said(certificate), "privateKey": said(key)}
+
+    client = authority.client("root")
+    tls = {
+        "certificateAuthority": pair(authority.certificate, authority.pair.key),
+        "clientCertificate": pair(client.certificate, client.key),
+    }
+    return meta.new(kinds.DATA_STORE, STORE, spec={"driver": "etcd", "endpoints": [endpoint], "tlsConfig": tls})
+
+
+@pytest.fixture
+def endpoint(here: Side, there: Side) -> Iterator[dict[str, Any]]:
+    """The Cluster's, at a balancer outside both, which leads to the one that has the tenant."""
+    address = str(here.lab.network().gateway)
+    netns = f"--net=/run/netns/{here.lab.network().bridge_netns}"
+    words = [f"{each}:{PORT}" for each in (address, here.address, there.address)]
+    command = ["nsenter", netns, sys.executable, "-m", "tests.e2e.outer_balancer", *words]
+    with subprocess.Popen(command) as balancer:
+        yield {"host": address, "port": PORT}
+        balancer.kill()
+
+
+@contextmanager
+def named(here: Side, there: Side, name: str, namespace: str) -> Iterator[None]:
+    """Whatever happens, the Cluster is gone from both afterwards."""
+    try:
+        yield
+    finally:
+        for side in (here, there):
+            side.kubectl("-n", namespace, "delete", "cluster", name, "--ignore-not-found", "--timeout=120s")
+        # What served there until it moved back is held for a while; nobody waits for that.
+        there.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
+
+def moved(source: Side, target: Side, namespace: str) -> None:
+    ways = [f"--kubeconfig={source.lab.kubeconfig}", f"--to-kubeconfig={target.lab.kubeconfig}"]
+    done = subprocess.run(
+        ["clusterctl", "move", "-n", namespace, *ways], capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def running(tenant: Cluster) -> dict[str, tuple[str, int]]:
+    """UIDs of the tenant's nodes and pods, and how often containers were started again."""
+    found = [*await tenant.list(kinds.NODE), *await tenant.list(kinds.POD)]
+    counts = [sum(c["restartCount"] for c in each["status"].get("containerStatuses") or ()) for each in found]
+    return {
+        each["metadata"]["name"]: (each["metadata"]["uid"], count) for each, count in zip(found, counts, strict=True)
+    }
+
+
+def available(side: Side, namespace: str) -> None:
+    side.kubectl("-n", namespace, "wait", "cluster/roams", "--for=condition=Available", "--timeout=120s")
+
+
+def endpoints(side: Side, endpoint: str) -> None:
+    patch = json.dumps({"spec": {"endpoints": [endpoint]}})
+    side.kubectl("patch", "datastore", STORE, "--type=merge", "-p", patch)
+
+
+async def test_a14_a_cluster_moves_with_its_pods_and_comes_back_once_its_store_is_reached(
+    here: Side, there: Side, store: Etcd, endpoint: dict[str, Any], namespace: str
+) -> None:
+    objects = generated("roams", namespace, workers=0)
+    objects = {kind: objects[kind] for kind in ("Cluster", "KamajiControlPlane", "LabCluster")}
+    objects["Cluster"]["spec"]["controlPlaneEndpoint"] = endpoint
+    objects["KamajiControlPlane"]["spec"] |= {"dataStoreName": STORE, "network": {"serviceType": "NodePort"}}
+    worker = Worker.called("roams-worker")
+    with named(here, there, "roams", namespace):
+        here.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects.values()))
+        available(here, namespace)
+        secret = here.kubectl("-n", namespace, "get", "secret", "roams-kubeconfig", "-o", "jsonpath={.data.value}")
+        kubeconfig = base64.b64decode(secret)
+        tenant = await connect.from_kubeconfig(kubeconfig)
+        try:
+            await worker.join(tenant, "{host}:{port}".format(**endpoint), wall=False)
+            await tenant.apply(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"said": "before"}), manager="e2e")
+            before = await settled(tenant)
+            async with asking(kubeconfig) as answers:
+                await asyncio.to_thread(moved, here, there, namespace)
+                await asyncio.to_thread(available, there, namespace)
+                assert not here.found("clusters.cluster.x-k8s.io,tenantcontrolplanes,machines", "-n", namespace)
+                await until(lambda: none_here(here, namespace), "what served here has gone", 120)
+                assert await running(tenant) == before
+                await asyncio.to_thread(back, here, there, store, namespace)
+                assert await running(tenant) == before
+            answers.faultless()
+            kept = await tenant.get(kinds.CONFIG_MAP, "kept", "default")
+            assert (kept or {})["data"] == {"said": "before"}
+        finally:
+            await tenant.close()
+            await worker.end()
+
+
+def back(here: Side, there: Side, store: Etcd, namespace: str) -> None:
+    """First to a place that does not reach the store: refused with the reason, and begun as soon as it does."""
+    endpoints(here, f"{here.address}:1")
+    here.kubectl("wait", f"datastore/{STORE}", "--for=condition=Ready=false", "--timeout=60s")
+    moved(there, here, namespace)
+    refused = ("tenantcontrolplane/roams", "--for=condition=StorageReady=false", "--timeout=60s")
+    here.kubectl("-n", namespace, "wait", *refused)
+    said = "jsonpath={.status.conditions[?(@.type=='StorageReady')].message}"
+    assert STORE in here.kubectl("-n", namespace, "get", refused[0], "-o", said)
+    assert not here.found("deployments", "-n", namespace), "it is not begun without its store"
+    endpoints(here, store.endpoint)
+    available(here, namespace)
+
+
+async def none_here(here: Side, namespace: str) -> bool:
+    return not await asyncio.to_thread(here.found, "pods,deployments,services", "-n", namespace)
+
+
+async def settled(tenant: Cluster) -> dict[str, tuple[str, int]]:
+    """What runs, once all does."""
+
+    async def all_ready() -> bool:
+        pods = await tenant.list(kinds.POD)
+        states = [each for pod in pods for each in pod["status"].get("containerStatuses") or ({"ready": False},)]
+        return len(pods) >= 2 and all(each["ready"] for each in states)
+
+    await until(all_ready, "the tenant's pods are ready")
+    return await running(tenant)

@@ -1,0 +1,61 @@
+"""kustomize, as kubectl has it, makes of config/ what clusterctl's components are with their variables' defaults."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs.evidence import ROOT
+from lab import programs
+
+CONFIG = ROOT / "config"
+PROVIDER = "cluster.x-k8s.io/provider"
+
+
+def kustomized(folder: Path) -> dict[tuple[str, str], Any]:
+    command = [str(programs.path("kubectl")), "kustomize", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+
+
+def components() -> dict[tuple[str, str], Any]:
+    """Without the label that is clusterctl's."""
+    text = re.sub(r"\$\{\w+:=([^}]*)\}", r"\1", (ROOT / "clusterctl" / "control-plane-components.yaml").read_text())
+    found = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(text)}
+    for each in found.values():
+        labels = each["metadata"]["labels"]
+        del labels[PROVIDER]
+        if not labels:
+            del each["metadata"]["labels"]
+    return found
+
+
+def test_all_of_config_is_what_clusterctl_installs() -> None:
+    assert kustomized(CONFIG) == components()
+
+
+def test_an_overlay_adds_monitoring_and_changes_what_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "config").symlink_to(CONFIG)
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    document = {
+        "resources": ["../config", "../config/prometheus"],
+        "replicas": [{"name": "kamaji-provider", "count": 2}],
+    }
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    found = kustomized(overlay)
+    assert found["Deployment", "kamaji-provider"]["spec"]["replicas"] == 2
+    assert found.keys() - components().keys() == {
+        ("PodMonitor", "kamaji-provider"),
+        ("PrometheusRule", "kamaji-provider"),
+    }
+
+
+@pytest.mark.parametrize("name", ["PodMonitor", "PrometheusRule"])
+def test_monitoring_is_no_part_of_the_default(name: str) -> None:
+    assert name not in {kind for kind, _ in kustomized(CONFIG)}
