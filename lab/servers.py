@@ -199,7 +199,7 @@ class ApiServer:
     authority: Authority = field(default_factory=Authority)
     port: int = field(default_factory=free_port)
     installed: bool = False  # whether our CRDs are served
-    services: str = "10.0.0.0/24"
+    services: str = "10.0.0.0/16"
     extra: tuple[str, ...] = ()  # more flags
 
     def __post_init__(self) -> None:

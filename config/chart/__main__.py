@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tomllib
+from pathlib import Path
 
 import yaml
 
@@ -12,18 +14,24 @@ from config.chart import templates, values
 
 ROOT = values.CONFIG.parent
 CHART = ROOT / "charts" / "capi-kamaji"
-IGNORED = "*.toml\nkustomization.yaml\n"
+SHIPPED = ("crd/*.yaml", "grafana/*.json", "prometheus/*.yaml")  # of config/: a link would not survive an archive
 
 
 def files() -> dict[str, str]:
     """Path in the chart → text, of what is made."""
     return {
         "Chart.yaml": chart(),
-        ".helmignore": IGNORED,
         "values.yaml": values.text(),
         "values.schema.json": json.dumps(values.schema(), indent=2) + "\n",
         **{f"templates/{name}": text for name, text in templates.made().items()},
+        **{f"files/{each.relative_to(values.CONFIG)}": each.read_text() for each in shipped()},
     }
+
+
+def shipped() -> list[Path]:
+    """What templates read as it stands in config/."""
+    found = sorted(each for pattern in SHIPPED for each in values.CONFIG.glob(pattern))
+    return [each for each in found if each.name != "kustomization.yaml"]
 
 
 def chart() -> str:
@@ -42,6 +50,7 @@ def chart() -> str:
 
 
 if __name__ == "__main__":
+    shutil.rmtree(CHART, ignore_errors=True)  # with what is made no more
     for name, text in files().items():
         target = CHART / name
         target.parent.mkdir(parents=True, exist_ok=True)

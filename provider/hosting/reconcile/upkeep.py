@@ -28,6 +28,7 @@ from provider.telemetry import subjects, table
 log = logging.getLogger(__name__)
 
 ROUND = 60.0  # seconds between two looks
+FULL_ROUND = 10.0  # the same at a store that takes no writes: what was deleted counts as free a moment later
 HISTORY = 300.0  # seconds of history that stay
 WASTE = 0.5  # of a member's database that holds nothing, above which it is written anew
 LEAST = 128 * 2**20  # bytes of waste below which that is not worth a pause of the member
@@ -64,7 +65,7 @@ class Upkeep:
                 await self._kept(raw, access, store)
         except (StoreError, TimeoutError) as error:
             log.info("DataStore %s is not kept: %s", name, error or "it takes too long")
-        return ROUND
+        return FULL_ROUND if name in self._full else ROUND
 
     async def _kept(self, raw: Manifest, access: Access, store: EtcdStore) -> None:
         name, health = raw["metadata"]["name"], await store.health()
@@ -80,6 +81,7 @@ class Upkeep:
         if "NOSPACE" in health.alarms:
             await self._relieve(raw, access, store)
         else:
+            self._full.discard(name)
             await self._defragment(name, access, store, self._airy)
 
     async def _compact(self, name: str, store: EtcdStore) -> None:
