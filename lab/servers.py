@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import ssl
 import subprocess
@@ -26,13 +27,17 @@ from provider.manifest.x509 import Pair, Request
 MINT = RandomMint()
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PATIENCE = 90.0  # seconds; a bound against hanging for ever
+PORTS = range(10_000, 30_000)  # below NodePorts, and below those from which the kernel lets connections go out
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of loopback that nobody listens on now, each another."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return tuple(each.getsockname()[1] for each in probes)
+    """Ports of loopback that nobody listens on now, each another, and none that whoever calls out is given meanwhile."""
+    found = set[int]()
+    while len(found) < count:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(port)
+    return tuple(found)
 
 
 def free_port() -> int:
@@ -112,11 +117,12 @@ def listens(port: int, address: str = "127.0.0.1") -> bool:
 def ready(port: int, authority: Path) -> bool:
     """Whether the API server there, of this authority, says that it is ready: its own roles included."""
     context = ssl.create_default_context(cafile=str(authority))
-    try:
-        with urlopen(f"https://127.0.0.1:{port}/readyz", timeout=5, context=context) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with (
+        contextlib.suppress(OSError),
+        urlopen(f"https://127.0.0.1:{port}/readyz", timeout=5, context=context) as answer,
+    ):
+        return bool(answer.status == 200)
+    return False
 
 
 @dataclass
@@ -138,7 +144,7 @@ class Etcd:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process = Process(self.program, self.folder)
+        self._process, self._told = Process(self.program, self.folder), 0
 
     @property
     def endpoint(self) -> str:
@@ -156,9 +162,11 @@ class Etcd:
         return f"{self.name}=http://127.0.0.1:{self.peer_port}"
 
     def start(self) -> Etcd:
-        """Run it; itself."""
+        """Run it until it serves; itself. It listens before there is a leader: one of several is not waited for."""
+        self._told = free_port()
         flags = [
             *(f"--data-dir={self.folder / 'data'}", "--unsafe-no-fsync", "--log-level=warn"),
+            f"--listen-metrics-urls=http://127.0.0.1:{self._told}",
             *(f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"),
             f"--listen-peer-urls=http://127.0.0.1:{self.peer_port}",
             f"--initial-advertise-peer-urls=http://127.0.0.1:{self.peer_port}",
@@ -168,8 +176,14 @@ class Etcd:
             flags.append(f"--quota-backend-bytes={self.quota}")
         if self.authority is not None:
             flags += self._tls(self.authority)
-        self._process.start(flags, lambda: listens(self.port, self.address))
+        self._process.start(flags, lambda: self.serves() or (bool(self.peers) and listens(self.port, self.address)))
         return self
+
+    def serves(self) -> bool:
+        """Whether it says that it is ready, its cluster's leader included."""
+        with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{self._told}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+        return False
 
     def stop(self) -> None:
         """As a power cut would."""

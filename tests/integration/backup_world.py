@@ -29,10 +29,11 @@ from provider.hosting.reconcile.context import Context
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
 from provider.settings import Settings
+from tests.integration import in_force
 from tests.integration.hosted import MANAGER, Hosted, Store
 from tests.integration.rollout import Rollout
 
-PATIENCE = 120.0  # seconds; a bound against hanging for ever
+PATIENCE = 240.0  # seconds; a bound against hanging for ever
 DEFAULT = "default"  # the namespace inside the tenant
 HERE = Settings().namespace
 CLAIM = "backups"
@@ -198,6 +199,8 @@ class Backups:
         rights += [each for each in bound if each.get("subjects", [{}])[0].get("name") == "kamaji-backup"]
         for each in rights:
             await cluster.apply(each, manager=MANAGER)
+        for each in (one for one in rights if one["kind"] in ("ClusterRole", "Role")):
+            await in_force.rights(cluster, each, ACCOUNT, HERE)
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_bytes(server.kubeconfig(ACCOUNT, "system:serviceaccounts", f"system:serviceaccounts:{HERE}"))
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

@@ -23,7 +23,7 @@ from tests.integration.hosted import MANAGER, Hosted, Store
 from tests.integration.rollout import Pod, Rollout
 
 DEFAULT = "default"
-PATIENCE = 180.0  # seconds; a bound against hanging for ever
+PATIENCE = 300.0  # seconds; a bound against hanging for ever
 PLAIN = "plain"
 
 

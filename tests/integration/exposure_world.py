@@ -33,12 +33,13 @@ from provider.hosting.reconcile.tenant import TenantPass
 from provider.manifest import Manifest, kubeconfig, meta, rbac
 from provider.manifest.condition import find
 from provider.settings import Settings
+from tests.integration import in_force
 
 CRDS = Path(__file__).parents[2] / "config/crd"
 RBAC = Path(__file__).parents[2] / "config/rbac"
 PROVIDER = "provider"
 MANAGER = "tests"
-PATIENCE = 60.0  # seconds; a bound against hanging for ever
+PATIENCE = 180.0  # seconds; a bound against hanging for ever
 GATEWAY_CRDS = ("tlsroutes", "gateways")
 
 
@@ -50,7 +51,7 @@ def gateway_crds() -> list[Manifest]:
 
 
 async def rights(cluster: Cluster) -> None:
-    """Give user `provider` what the provider's manifests give it."""
+    """Give user `provider` what the provider's manifests give it; it is in force."""
     for file in ("hosting", "process"):
         for each in yaml.safe_load_all((RBAC / f"{file}.yaml").read_text()):
             if each["kind"] == "ClusterRole":
@@ -58,6 +59,7 @@ async def rights(cluster: Cluster) -> None:
                 name = each["metadata"]["name"]
                 binding = rbac.cluster_role_binding(f"tests-{name}", name, {}, rbac.user(PROVIDER))
                 await cluster.apply(binding, manager=MANAGER)
+                await in_force.rights(cluster, each, PROVIDER)
 
 
 async def until(look: Callable[[], Awaitable[Any]], what: str) -> Any:
@@ -173,6 +175,19 @@ class ExposureWorld:
             return not any(found)
 
         await until(gone, "Gateway API's CRDs are gone")
+
+        async def unserved() -> bool:
+            for kind in (kinds.TLS_ROUTE, kinds.GATEWAY):
+                try:
+                    await self.cluster.list(kind, self.namespace)
+                except NotFound:
+                    continue
+                except TooManyRequests:
+                    pass
+                return False
+            return True
+
+        await until(unserved, "Gateway API's kinds are served no more")
 
 
 def condition(manifest: Manifest, kind: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from provider.api import kinds
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest
 
-PATIENCE = 60.0  # seconds; a bound against hanging for ever
+PATIENCE = 180.0  # seconds; a bound against hanging for ever
 
 
 async def pods_get_ready(cluster: Cluster, namespace: str, fits: Callable[[Manifest], bool]) -> None:

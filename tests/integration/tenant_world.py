@@ -37,6 +37,7 @@ from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
 from provider.manifest.x509 import Pair
 from provider.settings import Settings
+from tests.integration import in_force
 
 MANAGER = "tests"
 VERSION = "v1.36.3"
@@ -198,7 +199,7 @@ async def versions_inside(session: Cluster) -> dict[str, str]:
 
 
 async def allow(admin: Cluster) -> None:
-    """Give the provider's service account the rights of the file, and nothing beside."""
+    """Give the provider's service account the rights of the file, and nothing beside; they are in force."""
     for each in yaml.safe_load_all(RIGHTS.read_text()):
         await admin.apply(each, manager=MANAGER)
         name, where = each["metadata"]["name"], each["metadata"].get("namespace")
@@ -206,6 +207,7 @@ async def allow(admin: Cluster) -> None:
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": PROVIDER}
         kind = kinds.ROLE_BINDING if where else kinds.CLUSTER_ROLE_BINDING
         await admin.apply(meta.new(kind, name, where, roleRef=role, subjects=[subject]), manager=MANAGER)
+        await in_force.rights(admin, each, PROVIDER)
 
 
 async def as_provider(server: ApiServer) -> Cluster:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from provider.hosting.datastores.etcd import stored
 from provider.hosting.encryption.document import ENCRYPTED, FILE, Plugin
 from provider.hosting.encryption.phases import Held
 from provider.manifest import meta
-from tests.integration.encryption_world import DEFAULT, PLAIN, Vault
+from tests.integration.encryption_world import DEFAULT, PATIENCE, PLAIN, Vault
 from tests.integration.hosted import MANAGER, Hosted, Store
+from tests.integration.in_force import let_through, refused
 from tests.integration.kms_plugin import KmsPlugin
 from tests.integration.rollout import Rollout
 
@@ -148,8 +150,9 @@ async def test_a_provider_that_is_killed_at_every_stage_goes_on_where_it_was(vau
     lefts = [(await vault.stored())[PLAIN]]
     while len(lefts) < 5:  # killed in the midst of it, each time when some more was written
         await vault.step()
-        while (left := (await vault.stored())[PLAIN]) >= lefts[-1] > 0:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(PATIENCE):
+            while (left := (await vault.stored())[PLAIN]) >= lefts[-1] > 0:
+                await asyncio.sleep(0.02)
         await vault.restart()
         lefts.append(left)
     assert lefts == sorted(lefts, reverse=True)
@@ -267,7 +270,7 @@ async def test_what_the_tenant_refuses_to_write_is_named_and_the_former_key_stay
     async with vault.at() as session:
         await session.apply(meta.new(kinds.ADMISSION_POLICY, "guard", spec=spec), manager=MANAGER)
         await session.apply(meta.new(kinds.ADMISSION_POLICY_BINDING, "guard", spec=binding), manager=MANAGER)
-        await asyncio.sleep(3)  # until it is in force
+        await refused(partial(touched, session))
     await vault.say(encrypt="secrets")
     await vault.until(lambda told: "nobody touches mine-3" in told[2])
     status, reason, message = await vault.told()
@@ -276,19 +279,26 @@ async def test_what_the_tenant_refuses_to_write_is_named_and_the_former_key_stay
     assert (await vault.stored())[PLAIN] == 1
     async with vault.at() as session:
         await session.delete(kinds.ADMISSION_POLICY, "guard")
-        await asyncio.sleep(2)
+        await let_through(partial(touched, session))
     await vault.restart()  # which tries at once
     await vault.encrypted()
     await by_one_key(vault)
 
 
+async def touched(session: Cluster) -> None:
+    """Somebody changes mine-3, and nothing comes of it."""
+    said = meta.new(kinds.SECRET, "mine-3", DEFAULT, annotations={"touched": "now"})
+    await session.apply(said, manager="probe", dry_run=True)
+
+
 async def test_custom_resources_and_several_lists_are_encrypted_where_they_lie(vault: Vault) -> None:
     async with vault.at() as session:
         await session.apply(widgets(), manager=MANAGER)
-        await asyncio.sleep(2)
+        await let_through(lambda: session.discover("example.com", "Widget"))
         kind = await session.discover("example.com", "Widget")
         for number in range(5):
-            await session.apply(meta.new(kind, f"w-{number}", DEFAULT, spec={"n": number}), manager=MANAGER)
+            made = meta.new(kind, f"w-{number}", DEFAULT, spec={"n": number})
+            await let_through(partial(session.apply, made, manager=MANAGER))
     await vault.say(encrypt="widgets.example.com,configmaps")
     await vault.encrypted()
     assert PLAIN not in await vault.stored("example.com/widgets/")
@@ -334,7 +344,7 @@ async def test_a_tenant_that_ends_lets_go_of_its_keys(vault: Vault) -> None:
     await hosted.cluster.delete(kinds.TENANT_CONTROL_PLANE, hosted.name, hosted.namespace)
     await hosted.look()
     await vault.rollout.vanish()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while await hosted.cluster.get(kinds.TENANT_CONTROL_PLANE, hosted.name, hosted.namespace):
             await hosted.look()
             await asyncio.sleep(0.2)

@@ -17,6 +17,7 @@ from provider.cluster.events import Recorder
 from provider.manifest import checksum, meta
 from provider.manifest.condition import find
 from provider.manifest.happening import CONTROLLER, Happening
+from tests.integration import in_force
 from tests.integration.hosted import Hosted, Store
 
 RBAC = Path(__file__).parents[2] / "config/rbac/hosting.yaml"
@@ -35,9 +36,10 @@ async def events(tenant: Hosted) -> list[tuple[str, str]]:
     return [(each["type"], each["reason"]) for each in sorted(ours, key=lambda each: str(each["eventTime"]))]
 
 
-def waits(api_server: ApiServer, tenant: Hosted, condition: str) -> bool:
+def waits(api_server: ApiServer, tenant: Hosted, condition: str, seconds: int = 60) -> bool:
+    """Whether kubectl's wait ends within so many seconds."""
     done = api_server.kubectl(
-        *("wait", f"--for=condition={condition}", "--timeout=2s", "-n", tenant.namespace),
+        *("wait", f"--for=condition={condition}", f"--timeout={seconds}s", "-n", tenant.namespace),
         *("tenantcontrolplane", tenant.name),
         check=False,
     )
@@ -49,7 +51,7 @@ async def test_a_life_in_conditions_and_events(tenant: Hosted, store: Store, api
     await tenant.say()
     await tenant.look()
     assert (await tenant.condition("Reconciling"))["reason"] in ("WaitingForPart", "PodsStarting", "ApiServerStarting")
-    assert not waits(api_server, tenant, "Ready")
+    assert not waits(api_server, tenant, "Ready", 2)
     await tenant.serve()
     await tenant.until_joinable()
     assert waits(api_server, tenant, "Ready")
@@ -154,6 +156,7 @@ async def test_what_we_may_is_enough_to_tell(tenant: Hosted, api_server: ApiServ
         kinds.CLUSTER_ROLE_BINDING, "tests-teller", roleRef=reference, subjects=[subject]
     )
     await tenant.cluster.apply(binding, manager="tests")
+    await in_force.rights(tenant.cluster, role, "teller")
     await tenant.say()
     teller = await connect.from_kubeconfig(api_server.kubeconfig("teller", "nobodies"))
     await Recorder(teller, "pod").record(await tenant.tcp(), [Happening("Ready", "x")])

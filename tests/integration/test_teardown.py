@@ -17,6 +17,7 @@ from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import erasure, teardown
 from provider.manifest import Manifest, meta
 from tests.integration.hosted import Hosted, Store, context
+from tests.integration.in_force import let_through, refused
 
 COUNTER = itertools.count(1)
 CHILDREN = (kinds.SECRET, kinds.CONFIG_MAP, kinds.SERVICE, kinds.DEPLOYMENT)
@@ -197,7 +198,7 @@ async def test_a_dead_store_holds_up_its_own_tenant_only(
     queue.add(stuck.key)
     queue.add(tenant.key)
     worker = asyncio.create_task(queue.run(one, workers=1))
-    async with asyncio.timeout(erasure.STORE_PATIENCE + 15):
+    async with asyncio.timeout(erasure.STORE_PATIENCE + 60):
         while not await gone(tenant):
             await asyncio.sleep(0.1)
     worker.cancel()
@@ -206,7 +207,7 @@ async def test_a_dead_store_holds_up_its_own_tenant_only(
     await blocked(stuck, "ErasurePending", dead.name, "nobody answers")
 
     await dead.look()
-    async with asyncio.timeout(2):  # its own pass has told that nobody answers: no try is made
+    async with asyncio.timeout(erasure.STORE_PATIENCE / 2):  # its own pass has told that nobody answers: no try is made
         await stuck.look()
     await blocked(stuck, "ErasurePending", dead.name, "nobody answers", names.FINALIZER_TENANT)
     dead.etcd.start()
@@ -274,15 +275,24 @@ async def test_what_the_management_cluster_refuses_is_told(tenant: Hosted) -> No
     await tenant.cluster.apply(meta.new(kinds.ADMISSION_POLICY, name, spec=spec), manager="tests")
     binding = {"policyName": name, "validationActions": ["Deny"]}
     await tenant.cluster.apply(meta.new(kinds.ADMISSION_POLICY_BINDING, name, spec=binding), manager="tests")
-    await asyncio.sleep(2)
+    await refused(lambda: gone_and_back(tenant))
     await deleted(tenant)
     await tenant.look()
     await blocked(tenant, "DeletionRefused", f"Deployment {tenant.namespace}/demo", "never on Fridays")
     await tenant.cluster.delete(kinds.ADMISSION_POLICY_BINDING, name)
     await tenant.cluster.delete(kinds.ADMISSION_POLICY, name)
-    await asyncio.sleep(2)
+    await let_through(lambda: gone_and_back(tenant))
     await tenant.look()
     assert await gone(tenant)
+
+
+async def gone_and_back(tenant: Hosted) -> None:
+    """A Deployment of nobody's is made and deleted."""
+    labels = {"nobody": "s"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod}
+    await tenant.cluster.apply(meta.new(kinds.DEPLOYMENT, "probe", tenant.namespace, spec=spec), manager="tests")
+    await tenant.cluster.delete(kinds.DEPLOYMENT, "probe", tenant.namespace)
 
 
 async def test_who_else_holds_the_object_is_named(tenant: Hosted) -> None:
