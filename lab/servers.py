@@ -26,7 +26,7 @@ from provider.manifest.x509 import Pair, Request
 
 MINT = RandomMint()
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
-PATIENCE = 90.0  # seconds; a bound against hanging for ever
+PATIENCE = 180.0  # seconds; a bound against hanging for ever
 PORTS = range(10_000, 30_000)  # below NodePorts, and below those from which the kernel lets connections go out
 
 

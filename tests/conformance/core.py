@@ -25,7 +25,7 @@ PROVIDERS = {
     "control-plane-kamaji": "ControlPlaneProvider",
     "infrastructure-lab": "InfrastructureProvider",
 }
-PATIENCE = 90.0  # seconds; a bound against hanging for ever, not a claim about speed
+PATIENCE = 300.0  # seconds; a bound against hanging for ever, not a claim about speed
 
 
 @contextmanager

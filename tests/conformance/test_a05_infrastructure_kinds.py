@@ -18,9 +18,12 @@ from provider.api import kinds, names
 from provider.api.kinds import Kind
 from provider.capi import infra
 from provider.capi.infra import Row
+from provider.cluster.errors import Forbidden
 from provider.manifest import Manifest
 from tests.conformance.conftest import ACCOUNT
 from tests.conformance.world import World
+from tests.integration.in_force import let_through
+from tests.integration.real_controllers import until
 
 TABLE: dict[str, Any] = tomllib.loads((Path(__file__).parents[2] / "provider/capi/infraclusters.toml").read_text())
 SERVED = {kind: row for kind, row in TABLE.items() if "module" in row}
@@ -61,7 +64,15 @@ async def installed(world: World, request: pytest.FixtureRequest) -> Kind:
     file.write_text(json.dumps(document))
     world.kubectl("apply", "--server-side", f"--filename={file}")
     world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=60s")
-    return await world.everybody.discover(SERVED[name]["group"], name)
+    return await discovered(world, SERVED[name]["group"], name)
+
+
+async def discovered(world: World, group: str, name: str) -> Kind:
+    """A kind, as soon as discovery tells of it: a moment after it is established."""
+    await let_through(lambda: world.everybody.discover(group, name))
+    kind = await world.everybody.discover(group, name)
+    await let_through(lambda: world.everybody.list(kind, world.namespace))
+    return kind
 
 
 async def born_on(world: World, kind: Kind, *, spec: Any = None, **metadata: Any) -> Manifest:
@@ -221,7 +232,17 @@ async def own_kind(world: World, *, with_endpoint: bool, granted: bool) -> Kind:
     world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=60s")
     file.write_text(yaml.safe_dump_all(rights))
     world.kubectl(*(("apply", "--server-side") if granted else ("delete", "--ignore-not-found")), f"--filename={file}")
-    return await world.everybody.discover(document["spec"]["group"], document["spec"]["names"]["kind"])
+    kind = await discovered(world, document["spec"]["group"], document["spec"]["names"]["kind"])
+
+    async def so() -> bool:
+        try:
+            await world.provider.get(kind, "none", world.namespace)
+        except Forbidden:
+            return not granted
+        return granted
+
+    await until(so, "the right to the kind is as it was written")
+    return kind
 
 
 async def test_a5_any_kind_is_told_by_the_contracts_path_once_the_provider_may(world: World) -> None:

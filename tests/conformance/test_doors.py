@@ -24,7 +24,7 @@ from tests.conformance.conftest import ACCOUNT, GROUPS
 from tests.conformance.world import World
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds; a bound against hanging for ever, not a claim about speed
+PATIENCE = 180.0  # seconds; a bound against hanging for ever, not a claim about speed
 
 
 @contextmanager

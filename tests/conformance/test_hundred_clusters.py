@@ -19,7 +19,7 @@ from tests.conformance.world import VERSION, World
 
 COUNT, AT_ONCE = 100, 8
 NEWER = "v1.37.1"
-PATIENCE = 240.0  # seconds; a bound against hanging for ever, not a claim about speed
+PATIENCE = 480.0  # seconds; a bound against hanging for ever, not a claim about speed
 WRITTEN = ("kamajicontrolplanes", "tenantcontrolplanes", "secrets", "events")
 REQUEST = re.compile(r'^apiserver_request_total\{.*[{,]resource="(\w+)".*,verb="(\w+)".*\} (\d+)', re.MULTILINE)
 NAMES = [f"c{number:03}" for number in range(COUNT)]

@@ -17,7 +17,7 @@ from tests.integration.plain_rest import Rest
 from tests.integration.pool_pods import Pods
 from tests.integration.pool_world import World
 
-COUNTER = itertools.count(1)
+COUNTER = itertools.count(1)  # of what is called after it in the session's API server, which keeps what tests leave
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.servers import Authority, Etcd, Process, free_port, ready
+from lab.servers import PATIENCE, Authority, Etcd, Process, free_port, ready
 from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.apply import Applier
@@ -233,12 +233,15 @@ class Hosted:
 
     async def until_joinable(self) -> None:
         """Passes, until a worker could join."""
-        for _ in range(100):
-            await self.look()
-            if (await self.condition("Joinable"))["status"] == "True":
-                return
-            await asyncio.sleep(0.2)
-        raise AssertionError(await self.tcp())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    await self.look()
+                    if (await self.condition("Joinable"))["status"] == "True":
+                        return
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise AssertionError(await self.tcp()) from None
 
     async def session(self, key: str = "admin.conf") -> Cluster:
         """A connection to the tenant by one of its kubeconfigs, dialled on loopback."""

@@ -21,7 +21,7 @@ from provider.manifest import meta
 from tests.integration.pool_pods import MANAGER, Pods
 from tests.integration.pool_world import NAMESPACE, World
 
-PATIENCE = 120.0
+PATIENCE = 300.0  # seconds; a bound against hanging for ever
 KEYS = 200
 
 
@@ -55,6 +55,17 @@ class Fleet:
 
     async def condition(self, kind: str) -> tuple[str, str, str]:
         return await self.world.condition(kinds.DATA_STORE_POOL, self.name, kind)
+
+    async def until_told(self, kind: str, *said: str) -> str:
+        """Passes and controllers in turn, until the condition has these words for status and reason; its message."""
+        now: tuple[str, ...] = ()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (now := await self.condition(kind))[: len(said)] != said:
+                    await self.step()
+        except TimeoutError:
+            raise AssertionError(f"{kind} says {now}, and not {said}") from None
+        return now[2]
 
     async def voters(self) -> list[Listed]:
         async with self.store() as store:
@@ -132,11 +143,22 @@ async def lead(fleet: Fleet, member: str) -> None:
 
 
 async def leader_of(fleet: Fleet) -> str:
-    async with fleet.store() as store:
-        listed = await store.members()
-    for each in listed:
-        view = await fleet.world.view(fleet.name)
-        async with access.opened(fleet.world.context, view, f"{each.host}:2379") as member:
-            if (await member.answer()).leader:
-                return each.host.partition(".")[0]
-    raise AssertionError("no leader")
+    """As soon as there is one: an election takes a moment."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with fleet.store() as store:
+                listed = await store.members()
+            for each in listed:
+                view = await fleet.world.view(fleet.name)
+                async with access.opened(fleet.world.context, view, f"{each.host}:2379") as member:
+                    if (await member.answer()).leader:
+                        return each.host.partition(".")[0]
+            await asyncio.sleep(0.2)
+
+
+async def a_quorum_serves(fleet: Fleet) -> None:
+    """Two of three say so. Who has just lost the leader needs an election first, and nobody else is taken away meanwhile."""
+    members = fleet.pods.members.values()
+    async with asyncio.timeout(60):
+        while sum(each.runs and each.answers("readyz") for each in members) < 2:
+            await asyncio.sleep(0.1)

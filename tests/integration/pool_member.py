@@ -20,6 +20,7 @@ from urllib.request import urlopen
 import yaml
 
 from lab import programs
+from lab.servers import PATIENCE
 from provider.hosting.desired.pool import configuration
 from provider.hosting.desired.pool.network import CLIENT_PORT, HTTP_PORT, METRICS_PORT, PEER_PORT
 
@@ -79,7 +80,7 @@ class Member:
     def start(self) -> None:
         """Until it is ready."""
         self.launch()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not self.answers("readyz"):
             assert self.runs, self.log()
             assert time.monotonic() < deadline, self.log()
@@ -115,7 +116,7 @@ class Member:
         """As a kubelet ends a pod's process: it is asked to, and hands over what it leads."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE)
             self.process = None
 
     def stop(self) -> None:

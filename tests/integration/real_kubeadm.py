@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any
 import yaml
 
 from lab import programs
-from lab.servers import MINT, ApiServer
+from lab.servers import MINT, PATIENCE, ApiServer
 from provider.api import kinds, names
 from provider.api.tenantcontrolplane import TenantControlPlane
 from provider.hosting.desired import kubeadm
@@ -33,6 +34,7 @@ SERVICES, PODS, DOMAIN = "10.0.0.0/24", "10.244.0.0/16", "cluster.local"
 TENANT, NODE = "compared", "first"
 RUNTIME = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 # What the API server gives by itself, whoever writes the object.
+LATE = (("ConfigMap", "kube-system", "extension-apiserver-authentication"), ("Service", "default", "kubernetes"))
 BY_SERVER = ("kube-root-ca.crt", "kube-apiserver-legacy-service-account-token-tracking")
 
 
@@ -69,7 +71,11 @@ class Compared:
 
     def __post_init__(self) -> None:
         self._apply(meta.new(kinds.NODE, NODE, labels={"kubernetes.io/hostname": NODE}))  # older kubeadms annotate it
-        self.before = self._all()
+        deadline = time.monotonic() + PATIENCE
+        while not (found := self._all()).keys() >= {*LATE}:  # what a server makes after it has said that it is ready
+            assert time.monotonic() < deadline, found.keys()
+            time.sleep(0.2)
+        self.before = found
 
     def theirs(self, release: Release) -> Objects:
         """What the real kubeadm of this release writes."""
@@ -77,7 +83,7 @@ class Compared:
         for phase in PHASES:
             command = [programs.path(release.program), "init", "phase", *phase, f"--rootfs={root}"]
             files = ["--config=/etc/kubernetes/kubeadm.yaml", "--kubeconfig=/etc/kubernetes/loopback.conf"]
-            done = subprocess.run([*command, *files], capture_output=True, timeout=60, check=False)
+            done = subprocess.run([*command, *files], capture_output=True, timeout=180, check=False)
             assert done.returncode == 0, f"{release} {' '.join(phase)}: {done.stderr.decode()}"
         return self._taken()
 

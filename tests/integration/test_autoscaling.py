@@ -14,11 +14,12 @@ import pytest
 
 from provider.api import kinds
 from provider.cluster.client import Cluster
-from provider.cluster.errors import ApiError, NotFound
+from provider.cluster.errors import ApiError
 from provider.hosting.reconcile.autoscaling import PAUSE, Autoscaler
 from provider.manifest import Manifest, meta, quantity
 from provider.manifest.condition import find
 from tests.integration.hosted import MANAGER, Hosted
+from tests.integration.in_force import let_through, refused
 from tests.integration.tenant_world import TenantWorld
 
 API_SERVER = "kube-apiserver"
@@ -165,12 +166,15 @@ async def test_what_an_api_server_says_against_it_is_told_and_it_is_tried_again(
     limits = {"limits": [{"type": "Container", "max": {"cpu": "100m"}}]}
     limit = {**meta.new(kinds.SECRET, "narrow", tenant.namespace, spec=limits), "kind": "LimitRange"}
     made = await tenant.cluster.apply(limit, manager=MANAGER)
+    much = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "400m"}}}
+    probe = meta.new(kinds.POD, "probe", tenant.namespace, spec={"containers": [much]})
+    await refused(lambda: tenant.cluster.apply(probe, manager=MANAGER, dry_run=True))
     await asked(tenant, {"apiServer": {"cpu": {"min": "400m", "max": "4"}}})
     await looked(tenant, scaler, 1)
     assert await reason(tenant) == "ResizeRefused"
     assert (await of_pod(tenant))["cpu"] == "35m"
     await tenant.cluster.delete(await tenant.cluster.kind_of(made), "narrow", tenant.namespace)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while await reason(tenant) != "InPlace":
             await looked(tenant, scaler, 1)
     assert (await of_pod(tenant))["cpu"] == "400m"
@@ -221,12 +225,7 @@ async def metrics_served(cluster: Cluster) -> AsyncIterator[None]:
     made = meta.new(kinds.CUSTOM_RESOURCE_DEFINITION, name, spec=spec)
     made["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, in a test"}
     await cluster.apply(made, manager=MANAGER)
-    async with asyncio.timeout(30):
-        while True:
-            with suppress(NotFound):
-                await cluster.list(kinds.POD_METRICS)
-                break
-            await asyncio.sleep(0.2)
+    await let_through(lambda: cluster.list(kinds.POD_METRICS))
     try:
         yield
     finally:

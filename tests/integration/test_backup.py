@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -27,18 +26,17 @@ from provider.hosting.view import Keyspace
 from provider.manifest import Manifest, meta
 from tests.integration.backup_world import DEFAULT, HERE, KEY_SECRET, Backups, Plane, made
 from tests.integration.encryption_world import Vault
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Store, context
 from tests.integration.tenant_world import TenantWorld
-
-COUNTER = itertools.count(1)
 
 
 @pytest.fixture
 async def stores(management: Cluster, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
     number = next(COUNTER)
     found = (
-        await Store.start(management, tmp_path / "one", f"one-{number}"),
-        await Store.start(management, tmp_path / "two", f"two-{number}"),
+        await Store.start(management, tmp_path / "one", f"saved-one-{number}"),
+        await Store.start(management, tmp_path / "two", f"saved-two-{number}"),
     )
     yield found
     for each in found:
@@ -158,12 +156,12 @@ async def test_a_tenant_whose_keys_are_gone_comes_back_in_place_and_its_clients_
     restore = await backups.ask(kinds.TENANT_RESTORE, "back", source=source(taken), inPlace=True)
     note = copy_of(await plane.schema())
 
-    async def writes() -> bool:
-        async with stores[0].opened() as store:
+    async with stores[0].opened() as store, plane.looked_after():
+
+        async def writes() -> bool:
             return bool((await store.wire.kv.get(note)).count)
 
-    backups.killed_when = [writes]  # its pod dies in the midst
-    async with plane.looked_after():
+        backups.killed_when = [writes]  # its pod dies in the midst
         await backups.over(restore)
     assert (await backups.ready(restore))[:2] == ("True", "Done"), await backups.ready(restore)
     assert backups.statuses == [0, 137, 0]
@@ -231,7 +229,7 @@ async def test_a_backup_of_another_tenant_is_not_put_in_the_place_of_this_one(
 async def test_a_job_that_dies_in_the_midst_leaves_no_half_backup_and_the_next_try_makes_a_whole_one(
     born: Plane, backups: Backups
 ) -> None:
-    await born.fill(2000)
+    await born.fill(2000, 8000)
     asked = await backups.ask(kinds.TENANT_BACKUP, "killed")
 
     async def begins() -> bool:
@@ -329,7 +327,9 @@ async def test_leases_go_on_with_what_was_left_of_them(
 async def test_a_schedule_makes_a_backup_when_it_is_time_and_keeps_as_many_as_it_says(
     management: Cluster, hosting: TenantWorld, born: Plane, backups: Backups
 ) -> None:
-    asked = await backups.ask(kinds.TENANT_BACKUP_SCHEDULE, "often", schedule="*/10 * * * *", keep=2)
+    first = (datetime.now(UTC).minute + 8) % 10  # so that none becomes due by the time that the test takes
+    schedule = f"{first}-59/10 * * * *"
+    asked = await backups.ask(kinds.TENANT_BACKUP_SCHEDULE, "often", schedule=schedule, keep=2)
     key = (backups.namespace, "often")
 
     async def looked() -> list[Manifest]:

@@ -64,7 +64,7 @@ class Kamaji:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
 
     async def data(self, *arguments: str) -> Any:
@@ -213,9 +213,10 @@ async def test_the_join_line_has_a_token_that_the_tenant_takes_and_the_pin_of_it
     pin = f"openssl x509 -pubkey -noout -in {tenant.folder}/join-ca.crt | openssl pkey -pubin -outform der | sha256sum"
     assert (await ran("bash", "-c", pin)).stdout[:64] == found[4]
     server = ["--server", f"https://127.0.0.1:{tenant.port}", "--certificate-authority", tenant.folder / "join-ca.crt"]
-    answer = await ran(
-        programs.path("kubectl"), *server, "--token", f"{found[2]}.{found[3]}", "auth", "whoami", "-o", "json"
-    )
+    whoami = (*server, "--token", f"{found[2]}.{found[3]}", "auth", "whoami", "-o", "json")
+    async with asyncio.timeout(60):
+        while (answer := await ran(programs.path("kubectl"), *whoami)).returncode:  # a token is known a moment later
+            await asyncio.sleep(0.2)
     user = json.loads(answer.stdout or "{}").get("status", {}).get("userInfo", {})
     assert user.get("username") == f"system:bootstrap:{found[2]}", answer.stderr
     assert names.NODE_TOKEN_GROUP in user["groups"]
@@ -392,7 +393,7 @@ async def ran(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Another program, without the user's own files."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, env=environment, timeout=60
+        subprocess.run, command, capture_output=True, text=True, check=False, env=environment, timeout=180
     )
 
 

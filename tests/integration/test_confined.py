@@ -76,7 +76,7 @@ def confined(rights: None, api_server: ApiServer, namespace: str, tmp_path: Path
         )
     yield Confined(tmp_path, kubeconfig, process)
     process.terminate()
-    process.wait(30)
+    process.wait(120)
 
 
 @pytest.mark.keeps("better.secrets-everywhere")

@@ -15,7 +15,7 @@ from provider.capi import model
 from tests.integration.plain_rest import Rest
 
 GONE: Any = object()
-PATIENCE = 60.0  # seconds; a bound against hanging for ever
+PATIENCE = 180.0  # seconds; a bound against hanging for ever
 ALL = [*served.KINDS, *model.KINDS]
 
 TENANT = yaml.safe_load("""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,9 +20,9 @@ from provider.hosting.reconcile.sampling import Sampler
 from provider.hosting.view import Keyspace
 from provider.manifest import meta
 from tests.integration.databases import ROOT, Database, MariaDB, Nats, Postgres
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, context
 
-COUNTER = itertools.count(1)
 TABLE = "CREATE TABLE kine (id INTEGER PRIMARY KEY, name VARCHAR(63), deleted INTEGER, value VARCHAR(63))"
 ODD = "CREATE TABLE kine (id INTEGER PRIMARY KEY)"
 

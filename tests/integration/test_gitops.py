@@ -107,7 +107,7 @@ async def test_a_wait_by_kstatus_ends_when_workers_can_join_and_not_before(
     chart = charted(tmp_path, declared(hosted))
     await helm(tmp_path, api_server, "install", "fleet", str(chart), "--namespace", hosted.namespace)
     await hosted.look()  # who has no status yet is well, says kstatus
-    upgrade = ("upgrade", "fleet", str(chart), "--namespace", hosted.namespace, "--wait", "--timeout=120s")
+    upgrade = ("upgrade", "fleet", str(chart), "--namespace", hosted.namespace, "--wait", "--timeout=300s")
     waits = asyncio.create_task(helm(tmp_path, api_server, *upgrade))
     try:
         await asyncio.sleep(5)
@@ -115,7 +115,7 @@ async def test_a_wait_by_kstatus_ends_when_workers_can_join_and_not_before(
         await hosted.serve()
         await hosted.until_joinable()
         await hosted.look()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await waits
     finally:
         waits.cancel()
@@ -128,8 +128,8 @@ async def test_a_wait_by_kstatus_ends_at_once_where_nothing_goes_on_by_itself(
     await helm(tmp_path, api_server, "install", "fleet", str(chart), "--namespace", hosted.namespace)
     await hosted.look()  # the port is none that a node may have
     stalled = await hosted.condition("Stalled")
-    upgrade = ("upgrade", "fleet", str(chart), "--namespace", hosted.namespace, "--wait", "--timeout=60s")
-    async with asyncio.timeout(30):
+    upgrade = ("upgrade", "fleet", str(chart), "--namespace", hosted.namespace, "--wait", "--timeout=300s")
+    async with asyncio.timeout(90):
         with pytest.raises(AssertionError, match=re.escape(stalled["message"][:40])):
             await helm(tmp_path, api_server, *upgrade)
 

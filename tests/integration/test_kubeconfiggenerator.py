@@ -28,8 +28,9 @@ from tests.integration.exposure_world import (
     rights,
     until,
 )
+from tests.integration.fixtures import COUNTER
+from tests.integration.in_force import refused
 
-COUNTER = itertools.count(1)
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"name": ""}}
 
 
@@ -313,6 +314,8 @@ async def test_what_the_management_cluster_refuses_is_told_and_tried_again(world
         subresource="status",
         manager=MANAGER,
     )
+    numbers = itertools.count()
+    await refused(lambda: world.cluster.create(meta.new(kinds.SECRET, f"probe-{next(numbers)}", world.namespace)))
     await world.cluster.apply(generator(world, name), manager=MANAGER)
     assert await world.generated(name) == CHECK_REFUSED
     found = await world.get(kinds.KUBECONFIG_GENERATOR, name)

@@ -23,7 +23,7 @@ def scraped(tenant: Hosted) -> list[str]:
     return [line for line in generate_latest().decode().splitlines() if f'"{tenant.namespace}"' in line]
 
 
-async def until(true: Callable[[], bool], seconds: float = 30) -> None:
+async def until(true: Callable[[], bool], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.05)

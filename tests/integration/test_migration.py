@@ -25,11 +25,11 @@ from provider.hosting.datastores.etcd.copying.engine import Copy
 from provider.hosting.reconcile import moving
 from provider.hosting.view import Keyspace
 from provider.manifest import Manifest, meta
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Hosted, Store
 from tests.integration.rollout import Rollout
 
-COUNTER = itertools.count(1)
-PATIENCE = 240.0  # seconds; a bound against hanging for ever
+PATIENCE = 480.0  # seconds; a bound against hanging for ever
 DEFAULT = "default"  # the namespace inside the tenant in which its client works
 
 
@@ -214,7 +214,7 @@ async def client(moved: Moved) -> AsyncIterator[Client]:
             yield found
             await written(found)
             found.stopped = True
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while found.watched != (there := await found.there()):
                     await asyncio.sleep(0.2)
     finally:
@@ -228,7 +228,7 @@ async def client(moved: Moved) -> AsyncIterator[Client]:
 async def written(client: Client) -> None:
     """Some more writes are acknowledged."""
     client.acknowledgements = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while client.acknowledgements < 10:
             await asyncio.sleep(0.05)
 
@@ -237,7 +237,7 @@ async def is_told_to_list_anew(client: Client, kind: Kind, version: int) -> None
     """A watch that goes on from an old version; one that was left without events would end without a word."""
     watch = Watch(client.session, client.session._transport, kind, path(kind, DEFAULT), {}, _version=str(version))
     with pytest.raises(Expired):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             async for _ in watch._streamed():
                 pass
 

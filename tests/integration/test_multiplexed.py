@@ -60,7 +60,7 @@ def config_map(name: str, **data: str) -> dict[str, object]:
 
 
 async def next_of(changes: AsyncIterator[None]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(180):  # in which a server starts
         await anext(changes)
 
 

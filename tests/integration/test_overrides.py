@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from provider.cluster.errors import Refused
 from provider.hosting.view import Keyspace
 from provider.manifest import meta
 from provider.manifest.condition import find
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import Hosted, Store
 
-COUNTER = itertools.count(1)
 EVENT = Kind("v1", "Event", "events")
 
 

@@ -265,7 +265,7 @@ def shown(member: Member, port: int, folder: Path) -> bytes:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(folder / "tenant.crt", folder / "tenant.key")
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
         # TLS 1.3 refuses a client's certificate after the handshake: the first read tells.
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         assert connection.recv(1)

@@ -256,7 +256,7 @@ async def restored(fleet: Fleet, file: Path, folder: Path) -> int:
     with (folder / "again.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(programs.path("etcd"), *cluster, *flags, stdout=log, stderr=log)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 with contextlib.suppress(StoreUnreachable):
                     async with snapshot.opened(f"127.0.0.1:{client}", secrets / "root") as store:

@@ -32,9 +32,9 @@ from tests.integration.pool_world import NAMESPACE, World
 POOL, SECOND = "laden", "laden-2"
 LABELS = {"pool": POOL}
 TOOK = 4  # tenants in one store
-PATIENCE = 240.0  # seconds; a bound against hanging for ever
+PATIENCE = 480.0  # seconds; a bound against hanging for ever
 PAUSE = 0.1  # seconds between two questions, whether the last was answered or not
-SILENCE = 10.0  # seconds for which a tenant may answer nothing: an election takes one or two, a busy machine the rest
+SILENCE = 20.0  # seconds for which a tenant may answer nothing: an election takes one or two, a busy machine the rest
 ENDS = 1 + 3 + 3  # members that end: the lost one, and each of both stores for its other version
 WEIGHT = "x" * 20_000
 

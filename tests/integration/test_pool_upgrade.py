@@ -12,7 +12,18 @@ from provider.api import kinds
 from provider.hosting.datastores.errors import StoreError
 from provider.hosting.desired.pool import snapshot
 from provider.hosting.reconcile import membership
-from tests.integration.pool_fleet import KEYS, PATIENCE, Fleet, asked, begun, is_whole, leader_of, snapshots
+from tests.integration.pool_fleet import (
+    KEYS,
+    PATIENCE,
+    Fleet,
+    a_quorum_serves,
+    asked,
+    begun,
+    is_whole,
+    leader_of,
+    snapshots,
+    until_counted,
+)
 from tests.integration.pool_pods import Pods
 from tests.integration.pool_world import World
 from tests.integration.snapshot_pod import SnapshotPod
@@ -58,7 +69,7 @@ async def test_a_store_becomes_the_next_minor_one_member_at_a_time_and_loses_no_
             assert len(now - set(order)) <= 1, "one at a time"
             assert not now or snapshots(fleet), "not before the snapshot"
             order += sorted(now - set(order))
-            assert sum(each.answers("readyz") for each in fleet.pods.members.values()) >= 2
+            await a_quorum_serves(fleet)
             taken += await written(fleet, taken)
     await fleet.ready(3)
     assert order[-1] == leader
@@ -91,15 +102,16 @@ async def test_a_member_that_does_not_come_up_with_the_next_minor_stops_it_and_t
     fleet.pods.programs = {NEW: "etcdutl"}  # a program that ends at once
     await asked(fleet, version=NEW)
     await fleet.until(lambda view: snapshot.told(view) == NEW)
+    await fleet.until_told("Updated", "False", "UpdateStopped")
     for _ in range(8):
         await fleet.step()
-    found = await versions(fleet)
-    assert sorted(found.values()) == [OLD, OLD]
-    status, reason, message = await fleet.condition("Updated")
-    assert (status, reason) == ("False", "UpdateStopped")
+    async with asyncio.timeout(PATIENCE):
+        while sorted((found := await versions(fleet)).values()) != [OLD, OLD]:
+            await fleet.step()
     (silent,) = set(fleet.pods.members) - set(found)
+    message = await fleet.until_told("Updated", "False", "UpdateStopped")
     assert f"until {silent} answers" in message
-    assert await fleet.count() == KEYS
+    await until_counted(fleet)
 
     fleet.pods.programs, fleet.pods.members[silent].program = PROGRAMS, PROGRAMS[NEW]
     async with asyncio.timeout(PATIENCE):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,11 +11,10 @@ from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.hosting.reconcile import pool as pool_pass
 from provider.manifest import Manifest, meta
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Hosted, Store, context
 from tests.integration.rollout import Rollout
 from tests.integration.test_migration import Moved, client
-
-COUNTER = itertools.count(1)
 
 
 @pytest.fixture

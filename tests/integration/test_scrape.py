@@ -39,14 +39,15 @@ async def program(
     found.stop()
 
 
-async def scraped(program: Provider, wanted: str) -> str:
-    """What it tells, once that is in it."""
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+async def scraped(program: Provider, *wanted: str) -> str:
+    """What it tells, once all that is in it."""
+    async with asyncio.timeout(180), aiohttp.ClientSession() as session:
         while True:
             assert program.pid
             try:
                 async with session.get(f"http://127.0.0.1:{program._ports[1]}/metrics") as answer:
-                    if wanted in (text := await answer.text()):
+                    text = await answer.text()
+                    if all(each in text for each in wanted):
                         return text
             except aiohttp.ClientError:
                 pass  # it starts
@@ -57,10 +58,13 @@ async def test_what_is_scraped_is_in_the_table_and_has_no_fault(
     program: Provider, namespace: str, store: Store
 ) -> None:
     who = f'tcp_name="asleep",tcp_namespace="{namespace}"'
-    text = await scraped(program, f'kamaji_tenant_hindrance{{reason="Sleeping",{who}}} 1.0')
-    assert "\nkamaji_leader 1.0\n" in text
+    text = await scraped(
+        program,
+        f'kamaji_tenant_hindrance{{reason="Sleeping",{who}}} 1.0',
+        f'kamaji_datastore_ready{{datastore_name="{store.name}"}} 1.0',
+        "\nkamaji_leader 1.0\n",
+    )
     assert f"kamaji_tenant_ready{{{who}}} 0.0" in text
-    assert f'kamaji_datastore_ready{{datastore_name="{store.name}"}} 1.0' in text
     assert f"kamaji_tenant_api_up{{{who}}}" not in text
     names = set(re.findall(r"^(kamaji_\w+?)(?:\{| )", text, re.MULTILINE))
     assert {each.series[0] for each in table.TABLE if each.of == "process"} & names

@@ -13,6 +13,7 @@ from provider.api import kinds, names
 from provider.hosting.reconcile import datastore as store_pass
 from provider.manifest import meta, pem, x509
 from provider.manifest.x509 import Pair
+from tests.integration.in_force import let_through
 from tests.integration.rotation_world import MANAGER, Home
 from tests.integration.tenant_world import NAMESPACE, Store, TenantWorld
 
@@ -54,13 +55,14 @@ class Turning:
     async def held(self) -> dict[str, bytes]:
         return await self.home.secret(names.datastore_certificate_secret)
 
-    def restarted(self, served: Authority, *trusted: Authority) -> None:
-        """etcd shows another certificate, and trusts these for clients."""
+    async def restarted(self, served: Authority, *trusted: Authority) -> None:
+        """etcd shows another certificate, and trusts these for clients; the tenant finds its way back."""
         etcd = self.store.etcd
         etcd.stop()
         bundle = b"".join(each.certificate for each in trusted)
         etcd.authority, etcd.clients = served, Authority(replace(trusted[0].pair, certificate=bundle))
         etcd.start()
+        await let_through(self.serves)
 
 
 @pytest.fixture
@@ -89,14 +91,14 @@ async def test_while_a_store_changes_its_authority_its_tenants_go_over_when_it_t
     await turning.named(both, new.pair.key)
     assert (await turning.held())["server.crt"] == first["server.crt"], "the store does not take the new one's yet"
 
-    turning.restarted(old, old, new)
+    await turning.restarted(old, old, new)
     await turning.followed()
     second = await turning.held()
     assert x509.verifies(second["server.crt"], new.certificate)
 
-    turning.restarted(new, new, old)
+    await turning.restarted(new, new, old)
     await turning.named(both, new.pair.key, root=new.client("root"))
-    turning.restarted(new, new)
+    await turning.restarted(new, new)
     await turning.named(new.certificate, new.pair.key)
     third = await turning.held()
     assert (third["ca.crt"], third["server.crt"]) == (new.certificate, second["server.crt"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from provider.cluster.queue import KeyedQueue
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import erasure, teardown
 from provider.manifest import Manifest, meta
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import Hosted, Store, context
 from tests.integration.in_force import let_through, refused
 
-COUNTER = itertools.count(1)
 CHILDREN = (kinds.SECRET, kinds.CONFIG_MAP, kinds.SERVICE, kinds.DEPLOYMENT)
 
 

@@ -196,7 +196,7 @@ async def test_one_that_answers_before_the_kubelet_tells_is_made_joinable_at_onc
             await tenant_pass(key(tenant))  # from now on it knocks
             assert (await hosting.condition(tenant, "Joinable"))[:2] == ("False", "ApiServerStarting")
             await pod.run()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 while key(tenant) not in hosting.woken:
                     await asyncio.sleep(0.05)
             await tenant_pass(key(tenant))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ from provider.hosting.reconcile.sampling import CALM, HASTE, Sampler
 from provider.hosting.view import Keyspace
 from provider.manifest import Manifest, meta
 from tests.integration.databases import ROOT, Database, MariaDB, Nats, Postgres
+from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Hosted, context
 from tests.integration.test_write_permissions import config_map, in_force, signed_as
 
-COUNTER = itertools.count(1)
 SERVERS = {
     "PostgreSQL": Postgres,
     "PostgreSQL with certificates": lambda: Postgres(authority=Authority(), certified=True),
@@ -89,8 +88,7 @@ async def test_a_tenant_is_born_lives_and_leaves_nothing(offered: Offered, hoste
     place = await keyspace(hosted)
     assert (await hosted.condition("StorageReady"))["status"] == "True"
     await hosted.serve()
-    await hosted.look(2)
-    assert (await hosted.condition("Joinable"))["status"] == "True"
+    await hosted.until_joinable()
     inside = await hosted.session("super-admin.conf")
     await inside.apply(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"said": "here"}), manager=MANAGER)
     await inside.close()
@@ -194,7 +192,7 @@ async def ended(hosted: Hosted) -> None:
     await hosted.cluster.delete(kinds.TENANT_CONTROL_PLANE, hosted.name, hosted.namespace)
     await hosted.look()
     await hosted.cluster.delete(kinds.POD, f"{hosted.name}-0", hosted.namespace)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while await hosted.cluster.get(kinds.TENANT_CONTROL_PLANE, hosted.name, hosted.namespace):
             await hosted.look()
             await asyncio.sleep(0.2)

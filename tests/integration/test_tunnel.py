@@ -17,6 +17,7 @@ from provider.hosting.desired.konnectivity import agent, sidecar
 from provider.hosting.status import konnectivity as words
 from provider.hosting.view import Tunnel
 from provider.manifest import meta
+from tests.integration.in_force import let_through
 from tests.integration.tunnel_world import MANAGER, Kubelet, TunnelWorld, node, opened, own_address
 
 LABELS = {"k8s-app": "konnectivity-server"}
@@ -53,7 +54,7 @@ async def kubelet(world: TunnelWorld) -> AsyncIterator[Kubelet]:
 
 async def until(world: TunnelWorld, session: Cluster, reason: str) -> Tunnel:
     """Look, with the clock ahead of every pause, until that is said."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             world.monotonic += 1000
             tunnel, _ = await world.look(session)
@@ -87,7 +88,7 @@ async def test_what_is_said_of_the_tunnel_follows_what_goes_through_it(
     asked = kubelet.asked
     world.monotonic += 100_000
     assert await world.look(session) == (words.WORKS, None)
-    assert kubelet.asked == asked == 1  # what works is not asked again
+    assert kubelet.asked == asked >= 1  # what works is not asked again
 
     kubelet.stop()
     await world.connected(session, 0)
@@ -104,7 +105,7 @@ async def test_a_proxy_server_publishes_a_lease_with_the_rights_it_has_and_a_kil
     world: TunnelWorld, session: Cluster
 ) -> None:
     await asyncio.to_thread(world.start_server)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not (leases := await session.list(kinds.LEASE, sidecar.LEASES, labels=LABELS)):
             await asyncio.sleep(0.2)
     assert meta.labels_of(leases[0]) == sidecar.LEASE_LABELS
@@ -121,7 +122,7 @@ async def test_a_client_of_the_proxy_servers_certificate_may_do_nothing_else(
     secret = world.built.one(kinds.SECRET, "demo-konnectivity-kubeconfig")
     client = await connect.from_kubeconfig(meta.decoded(secret)["konnectivity-server.conf"])
     try:
-        await client.list(kinds.LEASE, "kube-system")
+        await let_through(lambda: client.list(kinds.LEASE, "kube-system"), Forbidden)
         for kind in (kinds.SECRET, kinds.NODE, kinds.POD):
             with pytest.raises(Forbidden):
                 await client.list(kind)

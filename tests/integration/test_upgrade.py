@@ -5,6 +5,7 @@ The pass's own steps (decide, build, apply) are taken in turn against a real API
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,7 +44,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iterat
 async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
     connection = await connect.from_kubeconfig(server.kubeconfig())
     yield connection
-    server.kubectl("delete", "deployments,replicasets,pods", "--all", f"--namespace={NAMESPACE}", "--grace-period=0")
+    ended = ("deployments,replicasets,pods", "--all", f"--namespace={NAMESPACE}", "--grace-period=0")
+
+    async def gone() -> bool:  # a controller may have made another pod before it saw that its owner went
+        server.kubectl("delete", *ended)
+        await asyncio.sleep(0.5)
+        return not await connection.list(kinds.POD, NAMESPACE)
+
+    await until(gone, "nothing is left of the test")
     await connection.close()
 
 

@@ -19,7 +19,7 @@ from tests.integration.templates.provider_kinds import Manifest, documents, labe
 
 CONFIG = Path(__file__).parents[3] / "config" / "crd"
 CORE = ("core/config/crd/bases", "bootstrap/kubeadm/config/crd/bases")
-PATIENCE = 90.0  # seconds; a bound against hanging for ever
+PATIENCE = 300.0  # seconds; a bound against hanging for ever
 CONTRACTS = {"v1beta1": "v1beta1", "v1beta2": "v1beta2"}
 
 

@@ -23,7 +23,7 @@ from tests.integration.templates.provider_kinds import (
 
 ALL = providers()
 CLASSES = [each for each in ALL if each.has_class]
-PATIENCE = 90.0  # seconds; a bound against hanging for ever
+PATIENCE = 300.0  # seconds; a bound against hanging for ever
 
 each_provider = pytest.mark.parametrize("provider", ALL, ids=lambda each: each.name)
 each_class = pytest.mark.parametrize("provider", CLASSES, ids=lambda each: each.name)
@@ -169,7 +169,7 @@ def test_core_makes_of_a_class_what_the_plain_flavour_says(made: ApiServer, tmp_
 def say_that_it_serves(server: ApiServer, where: str) -> None:
     """As our provider would: core makes workers only when the control plane runs the version that is asked for."""
     selector = "--selector=cluster.x-k8s.io/cluster-name=c"
-    server.kubectl("--namespace", where, "wait", "--for=create", "kamajicontrolplane", selector, "--timeout=60s")
+    server.kubectl("--namespace", where, "wait", "--for=create", "kamajicontrolplane", selector, "--timeout=180s")
     (found,) = listed(server, where, "kamajicontrolplane")
     numbers = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "upToDateReplicas"), 2)
     versions = [{"version": VERSION, "replicas": 2}]

@@ -22,7 +22,8 @@ from provider.hosting.datastores.etcd.members import LOOK, host_of
 from provider.manifest.x509 import Pair
 
 OLD_REVISION = "revision of auth store is old"
-PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)  # seconds between tries
+PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries
+VERDICT = 1.5  # seconds for a busy server to say that it does not take a certificate
 
 
 async def settled(ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -92,7 +93,7 @@ async def _handshake(endpoint: str, context: ssl.SSLContext) -> None:
     reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
     try:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reader.read(1), 0.5)
+            await asyncio.wait_for(reader.read(1), VERDICT)
     finally:
         writer.close()
         with contextlib.suppress(OSError):
