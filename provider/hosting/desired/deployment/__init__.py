@@ -189,8 +189,10 @@ def _strategy(view: View) -> Manifest:
         return dict(BLUE_GREEN)
     if strategy.get("type", "RollingUpdate") == "RollingUpdate" and not strategy.get("rollingUpdate"):
         return dict(BLUE_GREEN)
+    if strategy.get("type") != "Recreate":
+        return strategy
+    # This type may have no block, and in the spec stands the default's where only the type was changed. Of one in the
+    # Deployment that is only left out server-side apply leaves an empty one.
     live = (view.deployment["spec"].get("strategy") or {}) if view.deployment else {}
-    if strategy.get("type") == "Recreate" and live.get("rollingUpdate"):
-        # Of a block that is only left out server-side apply leaves an empty one, and this type may have none.
-        return {**strategy, "rollingUpdate": None}
-    return strategy
+    bare = {key: value for key, value in strategy.items() if key != "rollingUpdate"}
+    return bare | ({"rollingUpdate": None} if live.get("rollingUpdate") else {})

@@ -131,6 +131,12 @@ def test_a_strategy_the_user_writes_is_taken(written: dict[str, Any]) -> None:
     assert manifest(walked(strategy=written))["spec"]["strategy"] == written
 
 
+def test_who_only_changes_the_type_to_recreate_gets_it_without_the_block_that_the_default_left() -> None:
+    block = {"maxSurge": "100%", "maxUnavailable": 0}
+    strategy = manifest(walked(strategy={"type": "Recreate", "rollingUpdate": block}))["spec"]["strategy"]
+    assert strategy == {"type": "Recreate"}
+
+
 def test_a_sleeping_tenant_has_its_deployment_without_pods() -> None:
     assert manifest(walked(replicas=0))["spec"]["replicas"] == 0
 
