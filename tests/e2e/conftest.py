@@ -18,6 +18,7 @@ from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest, meta
+from tests.e2e import sharing
 
 VERSION = "v1.36.3"
 PATIENCE = 180.0  # seconds; a bound against hanging for ever, not a claim about speed
@@ -26,6 +27,12 @@ PATIENCE = 180.0  # seconds; a bound against hanging for ever, not a claim about
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "KUBECONFIG" not in os.environ:
         raise pytest.UsageError("tests/e2e need a management cluster: run `make e2e`, or set KUBECONFIG")
+    items.sort(key=lambda each: sharing.order(each.path.name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.LongestFirst | None:
+    return sharing.LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
