@@ -61,7 +61,7 @@ async def offered(management: Cluster, namespace: str, database: Database) -> As
         return find(((found or {}).get("status") or {}).get("conditions"), "Ready")
 
     try:
-        await until(lambda: _is_true(ready), f"DataStore {name} is Ready", 30)
+        await until(lambda: _is_true(ready), f"DataStore {name} is Ready")
     except AssertionError as error:
         raise AssertionError(f"{error}: {await ready()}") from error
     try:
