@@ -46,7 +46,9 @@ integration: setup ## against real etcd and kube-apiserver on loopback
 	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile $(TOLD)
 
 e2e: setup ## in labs: pods, joined workers, clusterctl, Cluster API
-	for each in $(LABS); do $(LAB) up --lab $$each && $(LAB) deploy --lab $$each || exit 1; done
+	$(LAB) build && $(LAB) image build
+	pids=; for each in $(LABS); do { $(LAB) up --lab $$each && $(LAB) deploy --lab $$each; } & pids="$$pids $$!"; done; \
+	up=0; for each in $$pids; do wait $$each || up=1; done; exit $$up
 	$(PYTEST) tests/lab $(TOLD)
 	$(PYTEST) tests/e2e --dist loadfile $(HANDS) $(TOLD)
 

@@ -5,6 +5,7 @@ Dots tell nothing of a run that is ended before its end. Registered by tests/con
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -12,6 +13,9 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 LONGEST = 400  # letters of a reason
+INSIDE = re.compile(
+    r"^E?\s*\|\s+(\S*(?:Error|Exception|Expired|Failed)\b.*)$", re.MULTILINE
+)  # of a group of exceptions
 
 
 @dataclass
@@ -75,6 +79,8 @@ def reason(report: pytest.TestReport) -> str:
     """The first line of what was raised."""
     crash = getattr(report.longrepr, "reprcrash", None)
     marked = [each[1:] for each in report.longreprtext.splitlines() if each.startswith("E  ")]
-    words = str(crash.message).splitlines() if crash is not None else marked
+    words = str(crash.message).splitlines() if crash is not None else marked or report.longreprtext.splitlines()
     first = next((each.strip() for each in words if each.strip()), "it gives no reason")
+    if "sub-exception" in first and (inside := INSIDE.findall(report.longreprtext)):
+        first = inside[-1]
     return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"

@@ -69,6 +69,11 @@ async def offered(management: Cluster, namespace: str, database: Database) -> As
     finally:
         await management.delete(kinds.DATA_STORE, name)
 
+    async def gone() -> bool:
+        return await management.get(kinds.DATA_STORE, name) is None
+
+    await until(gone, f"DataStore {name} is gone")  # while its server is there, and its Secrets
+
 
 async def _is_true(ready: Any) -> bool:
     return ((await ready()) or {}).get("status") == "True"

@@ -95,9 +95,7 @@ async def test_a_cluster_deleted_before_it_was_ready_goes_without_a_trace(
         await asyncio.sleep(seconds)
         await asyncio.to_thread(made.deleted)
 
-    async with asyncio.TaskGroup() as lives:
-        for seconds in (0.3, 3.0, 9.0):
-            lives.create_task(lived(seconds))
+    await asyncio.gather(*map(lived, (0.3, 3.0, 9.0)))
     await until(lambda: left(lab, before), "nothing of them is left", PATIENCE)
 
 
