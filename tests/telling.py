@@ -1,4 +1,4 @@
-"""What a long run tells while it lasts: each failure at once, with its reason, and each file when its last test is over.
+"""What a long run tells while it lasts: each failure at once, with its reason; each file once it is over; a test that is long.
 
 Dots tell nothing of a run that is ended before its end. Registered by tests/conftest.py, in the process that reports.
 """
@@ -13,6 +13,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 LONGEST = 400  # letters of a reason
+LONG = 300.0  # seconds after which a test that still runs is told of
 INSIDE = re.compile(
     r"^E?\s*\|\s+(\S*(?:Error|Exception|Expired|Failed)\b.*)$", re.MULTILINE
 )  # of a group of exceptions
@@ -35,6 +36,10 @@ class Telling:
         self._terminal = terminal
         self._files = files
         self._stretches: dict[str, Stretch] = {}
+        self._running: dict[str, float] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._running[nodeid] = time.monotonic()
 
     @pytest.hookimpl(trylast=True)  # after the letter of the test
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -43,6 +48,12 @@ class Telling:
             self._follow(where, report)
         if report.failed:
             self._say(f"{failure(report)}{f' [{where}]' if where else ''}: {reason(report)}")
+        if report.when == "teardown":
+            self._running.pop(report.nodeid, None)
+        long = [test for test, began in self._running.items() if time.monotonic() - began > LONG]
+        for each in (test for test in long if test != report.nodeid):
+            del self._running[each]  # told once
+            self._say(f"{each} still runs after {LONG:.0f} s")
 
     def pytest_sessionfinish(self) -> None:
         for where in list(self._stretches):

@@ -49,6 +49,17 @@ def test_a_failure_is_told_at_once_and_a_file_when_the_next_one_begins(pytestcon
     assert [each.rpartition(",")[0] for each in lines[1:]] == ["a.py [gw0]: 2 tests, 1 failed", "b.py [gw0]: 1 tests"]
 
 
+def test_a_test_that_runs_for_long_is_told_of_once(pytestconfig: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    terminal = TerminalReporter(pytestconfig, output)
+    telling = Telling(terminal, files=False)
+    telling.pytest_runtest_logstart("a.py::long")
+    monkeypatch.setattr("tests.telling.LONG", -1.0)
+    for _ in range(2):
+        telling.pytest_runtest_logreport(report("b.py::one"))
+    assert output.getvalue().count("a.py::long still runs") == 1
+
+
 def test_a_reason_is_one_line_also_of_a_group_and_not_too_long() -> None:
     assert reason(report("a.py::one", f"E {GROUP}")) == "AssertionError: the pods run: not within 300 s"
     assert len(reason(report("a.py::one", f"E   {'x' * 2 * LONGEST}"))) == LONGEST + 1

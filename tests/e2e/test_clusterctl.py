@@ -143,9 +143,14 @@ def test_a_cluster_moves_there_and_back_with_its_workers_running(made: Demo, els
     said = ("get", "configmap", "kept", "--request-timeout=5s", "-o", "jsonpath={.data.said}")
     made.milestone("its API answers again and knows what it knew", lambda: made.tenant(*said) == "before")
     kubectl("wait", f"cluster/{NAME}", "-n", NAMESPACE, "--for=condition=Available", "--timeout=300s")
-    after: list[dict[str, tuple[str, int]]] = []
-    made.milestone("nodes and pods are told of", lambda: after.append(running(made)) is None)
-    assert after == [before], "the same nodes and pods, and no container was started again"
+    after: dict[str, tuple[str, int]] = {}
+
+    def told() -> bool:
+        after.update(running(made))
+        return bool(after)
+
+    made.milestone("nodes and pods are told of", told)
+    assert after == before, "the same nodes and pods, and no container was started again"
     made.milestone("each machine has its node", lambda: len(nodes_of_machines()) == 2)
     assert nodes_of_machines() <= before.keys()
 

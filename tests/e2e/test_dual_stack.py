@@ -50,12 +50,13 @@ TENANTS = {order: dual(order, kind) for order, kind in zip(ORDERS, ("LoadBalance
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tenants() -> Iterator[None]:
+def tenants(ending: list[str]) -> Iterator[None]:
     """Both are born together, and go by themselves."""
     kubectl("create", "namespace", NAMESPACE)
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(TENANTS.values()))
     yield
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    ending.append(NAMESPACE)
 
 
 async def alternatives(management: Cluster, name: str) -> set[str]:

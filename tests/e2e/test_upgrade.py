@@ -231,8 +231,9 @@ async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_err
     async with asking(await admin(management, "stays", namespace)) as client:
         asked("stays", namespace, target)
         await until_condition(management, wanted, "Upgraded", status="False", reason="Upgrading")
-        failed = {"status": "False", "reason": "UpgradeFailed", "patience": LATE}
-        found = await until_condition(management, wanted, "Upgraded", **failed)
+        found = await until_condition(
+            management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE
+        )
         await until_told(management, "stays", namespace, version=OLD, status="Ready")
         await asyncio.sleep(5)
     client.faultless()
