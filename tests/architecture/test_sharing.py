@@ -11,7 +11,9 @@ ALONE = {"test_births.py", "test_rotation_proof.py", "test_rotation_soak.py"}  #
 
 
 def test_the_table_of_how_long_files_take_names_every_file_and_no_other() -> None:
-    assert {each.name for each in FOLDER.rglob("test_*.py")} - ALONE == sharing.SECONDS.keys()
+    assert {each.name for each in FOLDER.rglob("test_*.py")} - ALONE == sharing.SECONDS.keys(), (
+        "write into tests/e2e/sharing.py about how many seconds a file takes"
+    )
     assert set(sharing.FIRST) <= sharing.SECONDS.keys()
 
 

