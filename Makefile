@@ -4,6 +4,8 @@ PYTEST := .venv/bin/pytest
 LAB := .venv/bin/lab
 # The end-to-end tests run in two labs at once, a file at a time: much of what they do is to wait.
 LABS := lab lab-2
+# A run that is ended before its end has told by then what failed (tests/telling.py); at its end it tells what took long.
+TOLD := --tb=short --durations=25 --durations-min=1
 HANDS := $(foreach each,$(LABS),--tx "popen//python=$(LAB) run --lab $(each) -- .venv/bin/python")
 
 .PHONY: help setup lock check generate integration e2e test soak demo demo-down bench conformance install release
@@ -41,12 +43,14 @@ check: setup ## format, lint, types, import law, unit and golden tests; under tw
 
 integration: setup ## against real etcd and kube-apiserver on loopback
 	$(LAB) build
-	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile
+	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile $(TOLD)
 
 e2e: setup ## in labs: pods, joined workers, clusterctl, Cluster API
-	for each in $(LABS); do $(LAB) up --lab $$each && $(LAB) deploy --lab $$each || exit 1; done
-	$(PYTEST) tests/lab
-	$(PYTEST) tests/e2e --dist loadfile $(HANDS)
+	$(LAB) build && $(LAB) image build
+	pids=; for each in $(LABS); do { $(LAB) up --lab $$each && $(LAB) deploy --lab $$each; } & pids="$$pids $$!"; done; \
+	up=0; for each in $$pids; do wait $$each || up=1; done; exit $$up
+	$(PYTEST) tests/lab $(TOLD)
+	$(PYTEST) tests/e2e --dist loadfile $(HANDS) $(TOLD)
 
 test: check integration e2e ## all three rings
 

@@ -57,7 +57,7 @@ def certificate_kinds(lab: Lab) -> None:
     """cert-manager's CRDs; `lab.capi_certificates` does the rest of its work."""
     folder = capi_repository.module("cert-manager") / "deploy" / "crds"
     cluster.kubectl(lab, ["apply", "--server-side", "--force-conflicts", "-f", str(folder)])
-    cluster.kubectl(lab, ["wait", "--for=condition=Established", "--timeout=60s", "-f", str(folder)])
+    cluster.kubectl(lab, ["wait", "--for=condition=Established", "--timeout=300s", "-f", str(folder)])
 
 
 def start(lab: Lab) -> None:
@@ -76,7 +76,7 @@ def initialize(lab: Lab) -> None:
     """clusterctl init for what every lab has, and its pods available. No control plane provider: that is the project."""
     init(lab, ["--core", "cluster-api", "--bootstrap", "kubeadm", "--control-plane", "-"])
     for namespace in NAMESPACES:
-        wait = ["wait", "--for=condition=Available", "deployment", "--all", "--timeout=180s"]
+        wait = ["wait", "--for=condition=Available", "deployment", "--all", "--timeout=300s"]
         cluster.kubectl(lab, ["--namespace", namespace, *wait])
 
 
@@ -84,7 +84,7 @@ def init(lab: Lab, arguments: Sequence[str]) -> None:
     """clusterctl init, to its end: it tries certificates in a namespace that it takes away without waiting, and an init that
     comes upon the rest of it waits in vain."""
     clusterctl(lab, ["init", *arguments])
-    cluster.kubectl(lab, ["wait", "--for=delete", f"namespace/{TRIED}", "--timeout=60s"])
+    cluster.kubectl(lab, ["wait", "--for=delete", f"namespace/{TRIED}", "--timeout=300s"])
 
 
 def clusterctl(lab: Lab, arguments: Sequence[str]) -> str:

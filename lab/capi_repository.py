@@ -149,7 +149,7 @@ def _configuration(entries: Iterable[Entry], overrides: Path) -> str:
         {
             "providers": [{"name": each.name, "type": each.type, "url": str(each.url)} for each in entries],
             # `lab.capi_certificates` stands in for it.
-            "cert-manager": {"externallyProvisioned": True, "timeout": "1m"},
+            "cert-manager": {"externallyProvisioned": True, "timeout": "5m"},
             "overridesFolder": str(overrides),
             "CLUSTER_TOPOLOGY": "true",
         },

@@ -64,7 +64,7 @@ def initialize(lab: Lab) -> None:
         run(machine, ["kubeadm", "init", "--config=/etc/lab/kubeadm.yaml", "--ignore-preflight-errors=all", skip])
     lab.kubeconfig.write_bytes((machine.root / "fs/etc/kubernetes/admin.conf").read_bytes())
     lab.kubeconfig.chmod(0o600)
-    kubectl(lab, ["wait", "--for=condition=Ready", "node", "--all", "--timeout=120s"])
+    kubectl(lab, ["wait", "--for=condition=Ready", "node", "--all", "--timeout=300s"])
 
 
 def _begun(machine: Machine) -> bool:
@@ -94,7 +94,7 @@ def services(lab: Lab) -> None:
         # Only now: kubeadm keeps a Corefile that it finds, and its own would ask a resolver that is not there.
         run(machine, ["kubeadm", "init", "phase", "addon", "coredns", "--config=/etc/lab/kubeadm.yaml"])
         kubectl(lab, ["-n", "kube-system", "scale", "deployment/coredns", "--replicas=1"])
-    kubectl(lab, ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"])
+    kubectl(lab, ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=300s"])
     (machine.root / "initialized").touch()
 
 

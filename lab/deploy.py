@@ -23,10 +23,10 @@ def provider(lab: Lab) -> None:
     # The image keeps its name, so the pods are told by its digest that it is another.
     told = {"spec": {"template": {"metadata": {"annotations": {"lab/image": images.provider().name}}}}}
     cluster.kubectl(lab, ["-n", NAMESPACE, "patch", DEPLOYMENT, "--patch", json.dumps(told)])
-    cluster.kubectl(lab, ["-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=120s"])
+    cluster.kubectl(lab, ["-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=300s"])
 
 
 def store(lab: Lab) -> None:
     """The default DataStore, which the provider makes by itself, is ready."""
-    cluster.kubectl(lab, ["wait", "--for=create", "datastore/default", "--timeout=120s"])
-    cluster.kubectl(lab, ["wait", "--for=jsonpath={.status.ready}=true", "datastore/default", "--timeout=120s"])
+    cluster.kubectl(lab, ["wait", "--for=create", "datastore/default", "--timeout=300s"])
+    cluster.kubectl(lab, ["wait", "--for=jsonpath={.status.ready}=true", "datastore/default", "--timeout=300s"])

@@ -135,6 +135,13 @@ def _wait(process: Process, patience: float) -> None:
         time.sleep(0.02)
 
 
+def wait_for_end(pid: int, patience: float) -> None:
+    """Until the process is no more. The first one of a PID namespace goes last: by then all of it have ended."""
+    deadline = time.monotonic() + patience
+    while _started(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def _marked(mark: str) -> int | None:
     """The session leader that has the mark in its environment; what it started inherits the mark, not the session."""
     for each in Path("/proc").iterdir():

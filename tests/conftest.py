@@ -1,4 +1,4 @@
-"""What holds for every ring: the option that rewrites golden files, and how hard hypothesis looks."""
+"""What holds for every ring: the option that rewrites golden files, how hard hypothesis looks, what a run tells meanwhile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.telling import Telling
 
 # Deadlines measure the machine, not the code. In CI every run tries the same examples, so that a red one can be repeated.
 EVERYWHERE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak-seconds", type=float, default=3600.0, help="for how long certificates of minutes are left to themselves"
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Telling(terminal, files=config.getoption("dist", "no") != "no"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ Called by the management cluster, by the LabMachine controller and by `lab machi
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import time
@@ -17,10 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import programs
+from lab import programs, state
 from lab.machine import cgroups, disk, settings
 from lab.network import ip, namespaces
 from lab.state import Lab, Process
+
+PATIENCE = 120.0  # seconds; a bound against hanging for ever, on a machine that has much to do
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,13 @@ class Machine:
         self._await_containerd()
 
     def stop(self) -> None:
-        """Power off: every process of it ends."""
+        """Power off: every process of it has ended, so that nothing writes to its disk or holds its cgroup any more."""
+        inner = None
+        with contextlib.suppress(OSError):  # it ends by itself just now
+            inner = self._inner()
         self._process().end(patience=0.0)
+        if inner is not None:
+            state.wait_for_end(int(inner), PATIENCE)
 
     def delete(self) -> None:
         """Take it away with its disk, namespace, cgroups and address."""
@@ -128,7 +136,7 @@ class Machine:
     def _process(self) -> Process:
         return self.lab.process(f"machine-{self.name}")
 
-    def _await_containerd(self, patience: float = 30.0) -> None:
+    def _await_containerd(self, patience: float = PATIENCE) -> None:
         deadline, ctr = time.monotonic() + patience, str(programs.path("ctr"))
         while not (self._inner() and self.exec([ctr, "version"]).returncode == 0):
             if not self.running() or time.monotonic() > deadline:

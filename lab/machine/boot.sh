@@ -15,6 +15,8 @@ done
 mount -t proc proc /proc
 hostname "$name"
 sysctl -qw net.ipv4.ip_forward=1
+# Kubelets, containerds and API servers take several each. The kernel's default is meant for one machine; here all share it.
+[ "$(cat /proc/sys/fs/inotify/max_user_instances)" -ge 1024 ] || sysctl -qw fs.inotify.max_user_instances=1024 2>/dev/null
 
 log=$root/log
 containerd --config "$root/containerd.toml" >>"$log/containerd.log" 2>&1 &

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -17,21 +18,30 @@ import pytest
 from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
+from provider.cluster.errors import ApiError, Unreachable
 from provider.manifest import Manifest, meta
+from tests.e2e import sharing
 
 VERSION = "v1.36.3"
-PATIENCE = 180.0  # seconds; a bound against hanging for ever, not a claim about speed
+PATIENCE = 300.0  # seconds; a bound against hanging for ever, not a claim about speed
+HANGS = 660  # seconds after which kubectl is given up: longer than any --timeout, which says more
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "KUBECONFIG" not in os.environ:
         raise pytest.UsageError("tests/e2e need a management cluster: run `make e2e`, or set KUBECONFIG")
+    items.sort(key=lambda each: sharing.order(each.path.name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.LongestFirst | None:
+    return sharing.LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
     """kubectl against the management cluster; its output. AssertionError with its words when it fails."""
     done = subprocess.run(
-        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=False
+        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=HANGS, check=False
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
@@ -44,15 +54,27 @@ async def management() -> AsyncIterator[Cluster]:
     await cluster.close()
 
 
+@pytest.fixture(scope="session")
+def ending() -> Iterator[list[str]]:
+    """Namespaces of tests that are over. That all of them go is seen at the end: each takes its time, and nobody waits."""
+    over: list[str] = []
+    yield over
+    deadline = time.monotonic() + PATIENCE
+    while over and (left := kubectl("get", "namespace", "--ignore-not-found", "-o", "name", *over)):
+        assert time.monotonic() < deadline, f"what tests have left keeps {left.split()} from going"
+        time.sleep(1)
+
+
 @pytest.fixture
-def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own, gone with everything in it afterwards."""
+def namespace(request: pytest.FixtureRequest, ending: list[str]) -> Iterator[str]:
+    """A namespace of the test's own. Its tenants are gone afterwards, and the rest of it is going."""
     name = f"e2e-{abs(hash(request.node.nodeid)) % 10**8}"
     kubectl("create", "namespace", name)
     yield name
     # First by themselves: a namespace that finds something in it looks again only after a quarter of a minute.
-    kubectl("delete", "tenantcontrolplanes", "--all", "-n", name, "--wait=true", "--timeout=120s")
-    kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
+    kubectl("delete", "tenantcontrolplanes", "--all", "-n", name, "--wait=true", "--timeout=300s")
+    kubectl("delete", "namespace", name, "--wait=false")
+    ending.append(name)
 
 
 def tenant(name: str, namespace: str, **spec: Any) -> Manifest:
@@ -69,12 +91,19 @@ def tenant(name: str, namespace: str, **spec: Any) -> Manifest:
 
 
 async def until(look: Callable[[], Awaitable[Any]], what: str, patience: float = PATIENCE) -> Any:
-    """Look until it is true; the truth. AssertionError says what was waited for and what was last seen."""
-    deadline = asyncio.get_running_loop().time() + patience
+    """Look until it is true; the truth. AssertionError says what was waited for.
+
+    Who does not answer is asked again: its pods may be replaced meanwhile. That somebody answers all the while, `asking` shows.
+    """
+    deadline, fault = asyncio.get_running_loop().time() + patience, ""
     while True:
-        if seen := await look():
-            return seen
-        assert asyncio.get_running_loop().time() < deadline, f"{what}: not within {patience:.0f} s"
+        try:
+            if seen := await look():
+                return seen
+            fault = ""
+        except Unreachable as error:
+            fault = f": {error}"
+        assert asyncio.get_running_loop().time() < deadline, f"{what}: not within {patience:.0f} s{fault}"
         await asyncio.sleep(0.2)
 
 
@@ -110,6 +139,33 @@ async def until_condition(
 
 
 async def tenant_session(cluster: Cluster, name: str, namespace: str) -> Cluster:
-    """A connection to a tenant as its admin, by the kubeconfig that a user would take (admin.svc)."""
+    """A connection to a tenant as its admin, by the kubeconfig that a user would take (admin.svc).
+
+    It answers: kube-proxy may lag with a Service that is new.
+    """
     secret = await cluster.get(kinds.SECRET, names.admin_kubeconfig_secret(name), namespace)
-    return await connect.from_kubeconfig(meta.decoded(secret)["admin.svc"])
+    session = await connect.from_kubeconfig(meta.decoded(secret)["admin.svc"])
+
+    async def answers() -> bool:
+        try:
+            return await session.text("/readyz") == "ok"
+        except ApiError:
+            return False
+
+    await until(answers, f"{namespace}/{name} answers behind its Service")
+    return session
+
+
+async def steady(look: Callable[[], Awaitable[Any]], what: str, seconds: float) -> Any:
+    """Look until the same has been seen for so many seconds; that."""
+    loop = asyncio.get_running_loop()
+    seen, since = await look(), loop.time()
+
+    async def still() -> bool:
+        nonlocal seen, since
+        if (now := await look()) != seen:
+            seen, since = now, loop.time()
+        return loop.time() - since >= seconds
+
+    await until(still, f"{what} stays the same for {seconds:.0f} s")
+    return seen

@@ -36,7 +36,7 @@ def running() -> Iterator[None]:
     try:
         kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(_manifests(ca, root)))
         for each in SETS:
-            kubectl("rollout", "status", "-n", NAMESPACE, f"statefulset/{each}", "--timeout=90s")
+            kubectl("rollout", "status", "-n", NAMESPACE, f"statefulset/{each}", "--timeout=300s")
         asyncio.run(_with_auth(ca, root))
         yield
     finally:

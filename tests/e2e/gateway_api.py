@@ -24,5 +24,5 @@ def remove() -> None:
 def install() -> None:
     kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(crds()))
     kubectl(
-        "wait", "--for=condition=Established", "--timeout=60s", "crd", *(each["metadata"]["name"] for each in crds())
+        "wait", "--for=condition=Established", "--timeout=180s", "crd", *(each["metadata"]["name"] for each in crds())
     )

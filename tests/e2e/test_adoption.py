@@ -114,12 +114,11 @@ async def test_a_taken_over_tenant_keeps_its_pods_its_authorities_and_its_data(
     assert not any(b"PRIVATE KEY" in each for each in remembered.values())
     assert now == secrets
     assert (await found.tcp())["status"]["storage"]["setup"]["schema"] == upstream.keyspace.schema
-    precious = await session.get(kinds.CONFIG_MAP, "precious", "default")
-    assert precious is not None and precious["data"] == {"a": "b"}
+    precious = await until(lambda: session.get(kinds.CONFIG_MAP, "precious", "default"), "what it knew is there")
+    assert precious["data"] == {"a": "b"}
 
     await rolled_once(management, found, upstream)
-    precious = await session.get(kinds.CONFIG_MAP, "precious", "default")
-    assert precious is not None
+    await until(lambda: session.get(kinds.CONFIG_MAP, "precious", "default"), "what it knew is there still")
     after = {each["metadata"]["name"]: each["data"] for each in await found.objects(kinds.SECRET)}
     assert all(after[make(found.name)] == secrets[make(found.name)] for make in AUTHORITIES)
     await session.close()

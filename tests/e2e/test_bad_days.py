@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 
 from lab.datastore import default_store
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
+from provider.manifest import Manifest
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 SEED = 20261124  # the moments are random once, and the same in every run
+MOMENTS = [round(random.Random(SEED + each).uniform(0.0, 6.0), 2) for each in range(10)]
 
 
 def kill_the_provider() -> None:
@@ -21,34 +25,53 @@ def kill_the_provider() -> None:
     kubectl("delete", "pod", "-n", "kamaji-system", "-l", selector, "--grace-period=0", "--force")
 
 
-@pytest.mark.parametrize("moment", [round(random.Random(SEED + i).uniform(0.0, 6.0), 2) for i in range(10)])
-async def test_killed_in_the_midst_of_a_birth_and_of_a_death_the_provider_goes_on(
-    management: Cluster, namespace: str, moment: float
-) -> None:
-    manifest = tenant("victim", namespace)
-    await management.apply(manifest, manager="e2e")
-    await asyncio.sleep(moment)
-    kill_the_provider()
-    await until_condition(management, manifest, "Ready")
-    session = await tenant_session(management, "victim", namespace)
+async def begun(acts: Sequence[Callable[[], Awaitable[object]]], before: Sequence[float]) -> None:
+    """Each act is begun so many seconds before this returns."""
+
+    async def wait_and_act(act: Callable[[], Awaitable[object]], seconds: float) -> None:
+        await asyncio.sleep(max(before) - seconds)
+        await act()
+
+    await asyncio.gather(asyncio.sleep(max(before)), *map(wait_and_act, acts, before))
+
+
+async def serves(management: Cluster, victim: Manifest) -> dict[str, str]:
+    """Once it does: where it lies in the store."""
+    name, namespace = victim["metadata"]["name"], victim["metadata"]["namespace"]
+    await until_condition(management, victim, "Ready")
+    session = await tenant_session(management, name, namespace)
     assert await session.text("/readyz") == "ok"
     await session.close()
-
-    tcp = await management.get(kinds.TENANT_CONTROL_PLANE, "victim", namespace)
+    tcp = await management.get(kinds.TENANT_CONTROL_PLANE, name, namespace)
     assert tcp is not None
-    setup = tcp["status"]["storage"]["setup"]
-    await management.delete(kinds.TENANT_CONTROL_PLANE, "victim", namespace)
-    await asyncio.sleep(moment / 4)
+    setup: dict[str, str] = tcp["status"]["storage"]["setup"]
+    return setup
+
+
+@pytest.mark.parametrize("moments", [MOMENTS[::2], MOMENTS[1::2]], ids=["five moments", "five others"])
+async def test_killed_in_the_midst_of_a_birth_and_of_a_death_the_provider_goes_on(
+    management: Cluster, namespace: str, moments: list[float]
+) -> None:
+    """Of several at once, each at another moment of its life: who takes over has to go on with all of them."""
+    names_of = [f"victim-{number}" for number in range(len(moments))]
+    victims = [tenant(each, namespace) for each in names_of]
+    await begun([partial(management.apply, each, manager="e2e") for each in victims], moments)
+    kill_the_provider()
+    setups = await asyncio.gather(*(serves(management, each) for each in victims))
+
+    deaths = [partial(management.delete, kinds.TENANT_CONTROL_PLANE, each, namespace) for each in names_of]
+    await begun(deaths, [each / 4 for each in moments])
     kill_the_provider()
 
     async def gone() -> bool:
-        return await management.get(kinds.TENANT_CONTROL_PLANE, "victim", namespace) is None
+        return not await management.list(kinds.TENANT_CONTROL_PLANE, namespace)
 
-    await until(gone, "the tenant is gone")
+    await until(gone, "the tenants are gone")
     async with default_store(management) as store:
-        assert await store.count(setup["schema"]) == 0
-        assert setup["user"] not in await store.users()
-        assert setup["schema"] not in await store.roles()
+        for setup in setups:
+            assert await store.count(setup["schema"]) == 0
+            assert setup["user"] not in await store.users()
+            assert setup["schema"] not in await store.roles()
 
 
 async def test_a_tenant_deleted_before_it_was_ready_is_gone(management: Cluster, namespace: str) -> None:

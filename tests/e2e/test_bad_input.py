@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,16 +10,18 @@ import pytest
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import Refused
-from tests.e2e.conftest import tenant, tenant_session, until_condition
+from tests.e2e.conftest import condition, kubectl, tenant, tenant_session, until, until_condition
 
 
 @pytest.fixture(scope="module")
-def neighbour() -> str:
+def neighbour(ending: list[str]) -> Iterator[str]:
     """Namespace of a tenant that runs all the while."""
     name = "e2e-neighbour"
-    subprocess.run(["kubectl", "create", "namespace", name], check=False, capture_output=True)
+    kubectl("create", "namespace", name)
     yield name
-    subprocess.run(["kubectl", "delete", "namespace", name, "--timeout=120s"], check=True, capture_output=True)
+    kubectl("delete", "tenantcontrolplanes", "--all", "-n", name, "--wait=true", "--timeout=300s")
+    kubectl("delete", "namespace", name, "--wait=false")
+    ending.append(name)
 
 
 async def neighbour_serves(management: Cluster, namespace: str) -> str:
@@ -98,8 +100,12 @@ async def test_a_port_that_is_taken_is_told_and_the_holder_keeps_it(management: 
     await management.apply(first, manager="e2e")
     await until_condition(management, first, "EndpointReady")
     await management.apply(second, manager="e2e")
-    found = await until_condition(management, second, "EndpointReady", status="False")
-    assert "31998" in found["message"]
+
+    async def told() -> bool:
+        found = await condition(management, "second", namespace, "EndpointReady")
+        return found.get("status") == "False" and "31998" in found["message"]
+
+    await until(told, "the condition names the port")
     await until_condition(management, first, "Ready")
 
 

@@ -45,7 +45,7 @@ def kamaji(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env=dict(os.environ),
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -70,12 +70,21 @@ async def test_what_is_broken_is_explained_and_what_is_explained_repairs_it(
     await asyncio.gather(*(found_and_repaired(management, namespace, name) for name in BROKEN))
     await unpaused_as_told(management, namespace)
 
-    for name in (*BROKEN, "still"):
+    names = (*BROKEN, "still")
+    for name in names:
         await until_condition(management, tenant(name, namespace), "Ready")
-        told = await asyncio.to_thread(kamaji, "explain", name, "-n", namespace)
-        assert (told.returncode, "is ready" in told.stdout) == (0, True), told.stdout
-    rows = json.loads((await asyncio.to_thread(kamaji, "get", "-n", namespace, "-o", "json")).stdout)
-    assert {each["name"]: each["state"] for each in rows} == dict.fromkeys((*BROKEN, "still"), "Ready")
+        await until(lambda name=name: all_well(name, namespace), f"kamaji explain says that {name} is ready")
+
+    async def all_ready() -> bool:
+        rows = json.loads((await asyncio.to_thread(kamaji, "get", "-n", namespace, "-o", "json")).stdout)
+        return {each["name"]: each["state"] for each in rows} == dict.fromkeys(names, "Ready")
+
+    await until(all_ready, "kamaji get says that all are ready")
+
+
+async def all_well(name: str, namespace: str) -> bool:
+    told = await asyncio.to_thread(kamaji, "explain", name, "-n", namespace)
+    return told.returncode == 0 and "is ready" in told.stdout
 
 
 async def found_and_repaired(management: Cluster, namespace: str, name: str) -> None:
@@ -83,10 +92,10 @@ async def found_and_repaired(management: Cluster, namespace: str, name: str) -> 
 
     async def said() -> dict[str, Any] | None:
         found = await asyncio.to_thread(findings, name, namespace)
-        return next((each for each in found if each["reason"] == reason), None)
+        fits = (each for each in found if each["reason"] == reason and word in each["message"] + each["next"])
+        return next(fits, None)
 
-    finding = await until(said, f"kamaji explain says {reason} of {name}")
-    assert word in finding["message"] + finding["next"]
+    finding = await until(said, f"kamaji explain says {reason} of {name}, and {word}")
     assert finding["look"], "it says where to look"
     await management.merge(kinds.TENANT_CONTROL_PLANE, name, namespace, {"spec": repair}, manager="e2e")
 
@@ -104,6 +113,16 @@ async def unpaused_as_told(management: Cluster, namespace: str) -> None:
 
 
 async def test_the_doctor_finds_the_lab_fit(management: Cluster) -> None:
-    done = await asyncio.to_thread(kamaji, "doctor", "-o", "json")
-    bad = {each["question"]: each["answer"] for each in json.loads(done.stdout) if each["verdict"] == "bad"}
-    assert (done.returncode, bad) == (0, {})
+    """Once it is: what other tests have left, such as a Service that waits for an address, may be ending."""
+    bad: dict[str, str] = {}
+
+    async def fit() -> bool:
+        nonlocal bad
+        done = await asyncio.to_thread(kamaji, "doctor", "-o", "json")
+        bad = {each["question"]: each["answer"] for each in json.loads(done.stdout) if each["verdict"] == "bad"}
+        return done.returncode == 0 and not bad
+
+    try:
+        await until(fit, "the lab is fit")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {bad}") from error

@@ -61,13 +61,18 @@ async def offered(management: Cluster, namespace: str, database: Database) -> As
         return find(((found or {}).get("status") or {}).get("conditions"), "Ready")
 
     try:
-        await until(lambda: _is_true(ready), f"DataStore {name} is Ready", 30)
+        await until(lambda: _is_true(ready), f"DataStore {name} is Ready")
     except AssertionError as error:
         raise AssertionError(f"{error}: {await ready()}") from error
     try:
         yield name
     finally:
         await management.delete(kinds.DATA_STORE, name)
+
+    async def gone() -> bool:
+        return await management.get(kinds.DATA_STORE, name) is None
+
+    await until(gone, f"DataStore {name} is gone")  # while its server is there, and its Secrets
 
 
 async def _is_true(ready: Any) -> bool:

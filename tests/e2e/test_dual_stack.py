@@ -17,7 +17,6 @@ from cryptography import x509
 
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
-from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 from tests.e2e.served import AGNHOST
@@ -51,19 +50,13 @@ TENANTS = {order: dual(order, kind) for order, kind in zip(ORDERS, ("LoadBalance
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tenants() -> Iterator[None]:
+def tenants(ending: list[str]) -> Iterator[None]:
     """Both are born together, and go by themselves."""
     kubectl("create", "namespace", NAMESPACE)
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(TENANTS.values()))
     yield
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-async def answers(session: Cluster) -> bool:
-    try:
-        return await session.text("/readyz") == "ok"
-    except ApiError:
-        return False
+    ending.append(NAMESPACE)
 
 
 async def alternatives(management: Cluster, name: str) -> set[str]:
@@ -82,14 +75,12 @@ async def test_services_of_a_tenant_have_both_families_in_the_order_of_its_range
     await until_condition(management, TENANTS[order], "Ready")
     assert {"10.96.0.1", "fd00:96::1"} <= await alternatives(management, name)
     session = await tenant_session(management, name, NAMESPACE)
-    await until(partial(answers, session), f"{name} answers behind its Service")  # which kube-proxy may lag with
     await session.apply(service("both"), manager="e2e")
     for name, where in (("both", "default"), ("kube-dns", "kube-system")):
-        found = await session.get(kinds.SERVICE, name, where)
-        assert found is not None
+        look = partial(session.get, kinds.SERVICE, name, where)
+        found = await until(look, f"Service {name} is there")  # a tenant is Ready before its add-ons are
         assert found["spec"]["ipFamilies"] == list(order) == families(found["spec"]["clusterIPs"])
-    first = await session.get(kinds.SERVICE, "kubernetes", "default")
-    assert first is not None
+    first = await until(partial(session.get, kinds.SERVICE, "kubernetes", "default"), "the API server's own is there")
     # Kubernetes makes this one of one family; that it is the first shows which one the API server takes as its own.
     assert first["spec"]["ipFamilies"] == [order[0]]
     await session.close()
@@ -104,7 +95,6 @@ async def test_pods_on_a_worker_have_an_address_of_each_family_and_answer_behind
     tcp = await management.get(kinds.TENANT_CONTROL_PLANE, name, NAMESPACE)
     assert tcp is not None
     session = await tenant_session(management, name, NAMESPACE)
-    await until(partial(answers, session), f"{name} answers behind its Service")
     worker = Worker.called("dual-stack")
     try:
         await worker.join(session, tcp["status"]["controlPlaneEndpoint"], wall=False)
@@ -137,7 +127,7 @@ async def test_pods_on_a_worker_have_an_address_of_each_family_and_answer_behind
                 )
                 return done.returncode == 0
 
-            await until(connected, f"the Service answers at {host}", patience=60)
+            await until(connected, f"the Service answers at {host}")
     finally:
         await session.close()
         await worker.end()

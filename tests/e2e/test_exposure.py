@@ -17,7 +17,7 @@ from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest, kubeconfig, meta
 from tests.e2e import gateway_api
-from tests.e2e.conftest import condition, kubectl, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 HOST = "demo.example.com"
 OURS = "lab.example.com/nobody"  # a class of load balancers that nobody serves
@@ -105,14 +105,18 @@ async def test_gateway_api_that_comes_later_is_used_without_a_restart(
     assert "install Gateway API v1.5" in missing["message"]
     await until_condition(management, manifest, "Joinable")
     await until_condition(management, manifest, "PodsReady")  # it answers a moment before the kubelet says so
-    assert (await condition(management, "routed", namespace, "Ready"))["reason"] == "GatewayAPIMissing"
+    await until_condition(management, manifest, "Ready", status="False", reason="GatewayAPIMissing")
 
     gateway_api.install()
     await until_condition(management, manifest, "ExposureReady", status="Unknown", reason="RouteNotJudged")
     await until_condition(management, manifest, "Ready")
-    assert await server(management, "routed", namespace) == f"https://{HOST}:6443"
-    assert await answers_as(management, "routed", namespace, HOST)
-    assert f"server: https://{HOST}:6443" in await cluster_info(management, "routed", namespace)
+
+    async def known() -> bool:
+        told = f"server: https://{HOST}:6443" in await cluster_info(management, "routed", namespace)
+        leads = await server(management, "routed", namespace) == f"https://{HOST}:6443"
+        return told and leads and await answers_as(management, "routed", namespace, HOST)
+
+    await until(known, "kubeconfig, certificate and cluster-info say the host's name")
 
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     listener = {"name": "kube-apiserver", "port": 6443, "protocol": "TLS", "tls": {"mode": "Passthrough"}}
@@ -166,11 +170,10 @@ async def test_an_ingress_comes_changes_and_goes_and_the_tenant_answers_to_its_n
     manifest = tenant("fronted", namespace, controlPlane={"ingress": {"hostname": f"{HOST}:443"}})
     await management.apply(manifest, manager="e2e")
     await until_condition(management, manifest, "Ready")
-    made = await management.get(kinds.INGRESS, "fronted", namespace)
-    assert made is not None
+    made = await until(lambda: management.get(kinds.INGRESS, "fronted", namespace), "the Ingress is there")
     assert made["spec"]["rules"][0]["host"] == HOST
     assert await server(management, "fronted", namespace) == f"https://{HOST}:443"
-    assert await answers_as(management, "fronted", namespace, HOST)
+    await until(lambda: answers_as(management, "fronted", namespace, HOST), f"it answers as {HOST}")
 
     patch("fronted", namespace, {"controlPlane": {"ingress": {"hostname": "new.example.com"}}})
 

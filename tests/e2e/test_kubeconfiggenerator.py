@@ -29,7 +29,7 @@ def generator(namespace: str) -> Iterator[Manifest]:
         "tenantControlPlaneSelector": {"matchExpressions": [{"key": "tenant.clastix.io", "operator": "Exists"}]},
     }
     yield meta.new(kinds.KUBECONFIG_GENERATOR, namespace, spec=spec)
-    kubectl("delete", "kubeconfiggenerator", namespace, "--ignore-not-found", "--wait=true", "--timeout=60s")
+    kubectl("delete", "kubeconfiggenerator", namespace, "--ignore-not-found", "--wait=true", "--timeout=300s")
 
 
 async def made(management: Cluster, secret: str, namespace: str) -> bytes:
@@ -67,13 +67,13 @@ async def test_a_generated_kubeconfig_lets_in_who_it_says_and_no_more(
     content = await made(management, f"served-{name}", namespace)
     await until_status(management, name, resources=1, availableResources=1)
 
+    administrator = await tenant_session(management, "served", namespace)
     session = await connect.from_kubeconfig(content)
     who = (await session.create(REVIEW))["status"]["userInfo"]
     assert who["username"] == "served"
     assert set(who["groups"]) == {"custom.group.tld", namespace, "system:authenticated"}
     with pytest.raises(Forbidden):
         await session.list(kinds.SECRET, "kube-system")
-    administrator = await tenant_session(management, "served", namespace)
     binding = rbac.cluster_role_binding("e2e-readers", "view", {}, rbac.group("custom.group.tld"))
     await administrator.apply(binding, manager="e2e")
 
@@ -126,7 +126,7 @@ async def test_what_is_deleted_comes_again_and_what_is_let_go_is_taken_back(
     await until(gone, "it is taken back when the namespace is not meant any more")
     kubectl("label", "namespace", namespace, "environment=production")
     await made(management, f"chosen-{name}", namespace)
-    kubectl("delete", "kubeconfiggenerator", name, "--timeout=60s")
+    kubectl("delete", "kubeconfiggenerator", name, "--timeout=300s")
     await until(gone, "with the generator go its kubeconfigs")
 
 

@@ -18,7 +18,7 @@ from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 OTHER = "elsewhere"
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def other() -> Iterator[str]:
     """Another etcd, of a pool that places nobody."""
     spec = {"storage": {"size": "1Gi"}, "tenantSelector": {"matchLabels": {"nobody": "at-all"}}}
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(meta.new(kinds.DATA_STORE_POOL, OTHER, spec=spec)))
-    kubectl("wait", "--for=create", f"datastore/{OTHER}", "--timeout=120s")
-    kubectl("wait", "--for=jsonpath={.status.ready}=true", f"datastore/{OTHER}", "--timeout=120s")
+    kubectl("wait", "--for=create", f"datastore/{OTHER}", "--timeout=300s")
+    kubectl("wait", "--for=jsonpath={.status.ready}=true", f"datastore/{OTHER}", "--timeout=300s")
     yield OTHER
-    kubectl("delete", "datastorepool", OTHER, "--wait=true", "--timeout=120s")
+    kubectl("delete", "datastorepool", OTHER, "--wait=true", "--timeout=300s")
 
 
 @asynccontextmanager
@@ -84,9 +84,14 @@ async def test_a_tenant_moves_there_and_back_and_nothing_acknowledged_is_lost(
         await moved(management, manifest, "default")
         await until_written(acknowledged)
     answers.faultless()
-    found = {each["metadata"]["name"] for each in await session.list(kinds.CONFIG_MAP, "default")}
-    assert set(acknowledged) <= found
+    assert set(acknowledged) <= await kept(session)
     await session.close()
+
+
+async def kept(session: Cluster) -> set[str]:
+    """Names of what is there, once somebody tells."""
+    found = await until(lambda: session.list(kinds.CONFIG_MAP, "default"), "the objects are listed")
+    return {each["metadata"]["name"] for each in found}
 
 
 async def until_written(acknowledged: list[str]) -> None:

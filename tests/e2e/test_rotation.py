@@ -25,7 +25,7 @@ SIGNED_FOR = "--cluster-signing-duration=3m"
 KUBELETS = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 AGNHOST = next(each["name"] for each in images.document()["image"] if each.get("program") == "agnhost")
 UNSEEN = timedelta(seconds=60)  # a kubelet renews its Lease every ten
-LONG = 420.0  # seconds; three rollouts and a renewal
+LONG = 900.0  # seconds; three rollouts and a renewal
 
 
 def plane(namespace: str) -> Manifest:
@@ -94,7 +94,7 @@ async def test_a_joined_worker_works_on_through_a_rotation_and_ends_with_a_certi
                 return others == [first] and signed(await shown(worker), signer)
 
             await until(follows, "the kubelet has a certificate of the new authority", LONG)
-            assert await heard(session, worker.machine.name)
+            await until(lambda: heard(session, worker.machine.name), "the kubelet is heard of with it")
         answers.faultless()
 
         async def followed() -> bool:
@@ -102,7 +102,7 @@ async def test_a_joined_worker_works_on_through_a_rotation_and_ends_with_a_certi
             found = await condition(management, NAME, namespace, "RotationComplete")
             return found.get("reason") == "Completing"
 
-        await until(followed, "the node is known to have followed")
+        await until(followed, "the node is known to have followed", LONG)
         name = pem.fingerprint((await authorities(management, namespace))[0])
         at_once = {"metadata": {"annotations": {names.ANNOTATION_COMPLETE_ROTATION: name}}}
         await management.merge(kinds.TENANT_CONTROL_PLANE, NAME, namespace, at_once, manager="e2e")

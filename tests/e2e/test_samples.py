@@ -20,38 +20,42 @@ from tests.e2e.conftest import kubectl, until, until_condition
 from tests.samples import FOLDER, SAMPLES, documents
 
 NAMESPACE = "e2e-samples"
-PATIENCE = 400.0  # seconds, for a birth among a score of others
+PATIENCE = 900.0  # seconds, for a birth among a score of others
 CLUSTER_WIDE = ("DataStore", "KubeconfigGenerator")
 
 
 @contextmanager
 def with_gateway_api() -> Iterator[None]:
     gateway_api.install()
-    yield
-    gateway_api.remove()
+    try:
+        yield
+    finally:
+        gateway_api.remove()
 
 
 SCENERY: tuple[Callable[[], AbstractContextManager[None]], ...] = (etcd_members.running, with_gateway_api)
 
 
 @pytest.fixture(scope="module")
-def applied() -> Iterator[None]:
-    """All of them. They go with their namespace, and what they lie in after them."""
+def applied(ending: list[str]) -> Iterator[None]:
+    """All of them. They go together, and what they lie in after them."""
     with ExitStack() as stack:
         for each in SCENERY:
             stack.enter_context(each())
-        stack.callback(remove)
         kubectl("create", "namespace", NAMESPACE)
+        ending.append(NAMESPACE)
+        stack.callback(remove)
         kubectl("apply", "-n", NAMESPACE, "--validate=strict", "-f", str(FOLDER))
         yield
 
 
 def remove() -> None:
-    kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=115s")
+    kubectl("delete", "tenantcontrolplanes", "--all", "-n", NAMESPACE, "--wait=true", "--timeout=600s")
+    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     for file in SAMPLES:
         for each in documents(file):
             if each["kind"] in CLUSTER_WIDE:
-                kubectl("delete", each["kind"], each["metadata"]["name"], "--wait=true", "--timeout=60s")
+                kubectl("delete", each["kind"], each["metadata"]["name"], "--wait=true", "--timeout=300s")
 
 
 def test_every_sample_has_something_to_wait_for() -> None:
@@ -82,7 +86,7 @@ async def store_ready(management: Cluster, sample: Manifest) -> None:
         status = (await management.get(kinds.DATA_STORE, name) or {}).get("status") or {}
         return (find(status.get("conditions"), "Ready") or {}).get("status") == "True"
 
-    await until(ready, f"DataStore {name} is ready")
+    await until(ready, f"DataStore {name} is ready", PATIENCE)
 
 
 async def kubeconfigs_made(management: Cluster, sample: Manifest) -> None:
@@ -92,7 +96,7 @@ async def kubeconfigs_made(management: Cluster, sample: Manifest) -> None:
         status = (await management.get(kinds.KUBECONFIG_GENERATOR, name) or {}).get("status") or {}
         return bool(status.get("resources")) and status["resources"] == status.get("availableResources")
 
-    await until(made, f"KubeconfigGenerator {name} has made all its kubeconfigs")
+    await until(made, f"KubeconfigGenerator {name} has made all its kubeconfigs", PATIENCE)
 
 
 ENDS = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -11,7 +13,7 @@ from lab.datastore import default_store
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest, meta
-from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import kubectl, steady, tenant, tenant_session, until, until_condition
 
 CONTROLLER_MANAGER, SCHEDULER = 10257, 10259  # the ports their probes ask
 
@@ -29,10 +31,27 @@ async def resource_versions(cluster: Cluster, name: str, namespace: str) -> dict
     return {key: each["metadata"]["resourceVersion"] for key, each in {**found, "tcp": tcp}.items()}
 
 
-async def test_a_tenant_becomes_ready_and_its_kubeconfig_works(management: Cluster, namespace: str) -> None:
-    wanted = await created(management, tenant("one", namespace))
-    await until_condition(management, wanted, "Ready")
-    session = await tenant_session(management, "one", namespace)
+@pytest.fixture(scope="module")
+def one(ending: list[str]) -> Iterator[str]:
+    """The namespace of a tenant called so, for all who look at it and put right what they change."""
+    name = "e2e-tenant"
+    kubectl("create", "namespace", name)
+    kubectl("apply", "-f", "-", stdin=json.dumps(tenant("one", name)))
+    yield name
+    kubectl("delete", "tenantcontrolplanes", "--all", "-n", name, "--wait=true", "--timeout=300s")
+    kubectl("delete", "namespace", name, "--wait=false")
+    ending.append(name)
+
+
+@pytest.fixture
+async def ready(management: Cluster, one: str) -> str:
+    """Its namespace, once it is Ready."""
+    await until_condition(management, tenant("one", one), "Ready")
+    return one
+
+
+async def test_a_tenant_becomes_ready_and_its_kubeconfig_works(management: Cluster, ready: str) -> None:
+    session = await tenant_session(management, "one", ready)
     assert '"gitVersion": "v1.36.3"' in await session.text("/version")
     info = await session.get(kinds.CONFIG_MAP, "cluster-info", "kube-public")
     assert info is not None and "kubeconfig" in info["data"]
@@ -41,11 +60,9 @@ async def test_a_tenant_becomes_ready_and_its_kubeconfig_works(management: Clust
 
 @pytest.mark.keeps("better.metrics-ports")
 async def test_who_reaches_the_pods_without_a_token_of_the_tenant_hears_only_that_they_are_healthy(
-    management: Cluster, namespace: str
+    management: Cluster, ready: str
 ) -> None:
-    wanted = await created(management, tenant("closed", namespace))
-    await until_condition(management, wanted, "Ready")
-    (pod,) = await management.list(kinds.POD, namespace, labels={names.LABEL_NAME: "closed"})
+    (pod,) = await management.list(kinds.POD, ready, labels={names.LABEL_NAME: "one"})
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as anybody:
 
         async def answer(port: int, path: str) -> int:
@@ -59,11 +76,9 @@ async def test_who_reaches_the_pods_without_a_token_of_the_tenant_hears_only_tha
 
 
 async def test_a_worker_could_join_because_the_cluster_info_is_signed_for_its_token(
-    management: Cluster, namespace: str
+    management: Cluster, ready: str
 ) -> None:
-    wanted = await created(management, tenant("joinable", namespace))
-    await until_condition(management, wanted, "Ready")
-    session = await tenant_session(management, "joinable", namespace)
+    session = await tenant_session(management, "one", ready)
     token = meta.new(
         kinds.SECRET,
         "bootstrap-token-abcdef",
@@ -87,26 +102,23 @@ async def test_a_worker_could_join_because_the_cluster_info_is_signed_for_its_to
     await session.close()
 
 
-async def test_a_converged_tenant_sends_no_write(management: Cluster, namespace: str) -> None:
-    wanted = await created(management, tenant("quiet", namespace))
-    await until_condition(management, wanted, "Ready")
+async def test_a_converged_tenant_sends_no_write(management: Cluster, ready: str) -> None:
+    async def look() -> dict[str, str]:
+        return {**await resource_versions(management, "one", ready), "tcp": ""}
+
+    before = await steady(look, "what is the tenant's", 10)
+    kubectl("annotate", "tenantcontrolplane", "-n", ready, "one", "e2e/look-again=1")
     await asyncio.sleep(10)
-    before = await resource_versions(management, "quiet", namespace)
-    kubectl("annotate", "tenantcontrolplane", "-n", namespace, "quiet", "e2e/look-again=1")
-    await asyncio.sleep(10)
-    after = await resource_versions(management, "quiet", namespace)
-    assert {**before, "tcp": ""} == {**after, "tcp": ""}
+    assert await look() == before
 
 
-async def test_what_somebody_changes_by_hand_is_put_right(management: Cluster, namespace: str) -> None:
-    wanted = await created(management, tenant("drift", namespace))
-    await until_condition(management, wanted, "Ready")
-    kubectl("delete", "secret", "-n", namespace, names.scheduler_kubeconfig_secret("drift"))
-    kubectl("label", "service", "-n", namespace, "drift", f"{names.LABEL_PROJECT}=mine", "--overwrite")
+async def test_what_somebody_changes_by_hand_is_put_right(management: Cluster, ready: str) -> None:
+    kubectl("delete", "secret", "-n", ready, names.scheduler_kubeconfig_secret("one"))
+    kubectl("label", "service", "-n", ready, "one", f"{names.LABEL_PROJECT}=mine", "--overwrite")
 
     async def healed() -> bool:
-        secret = await management.get(kinds.SECRET, names.scheduler_kubeconfig_secret("drift"), namespace)
-        service = await management.get(kinds.SERVICE, "drift", namespace)
+        secret = await management.get(kinds.SECRET, names.scheduler_kubeconfig_secret("one"), ready)
+        service = await management.get(kinds.SERVICE, "one", ready)
         return secret is not None and meta.labels_of(service or {}).get(names.LABEL_PROJECT) == names.PROJECT
 
     await until(healed, "Secret and label are back")

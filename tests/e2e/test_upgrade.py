@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,13 +17,16 @@ import pytest
 from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
+from provider.cluster.errors import Unreachable
 from provider.manifest import Manifest, meta
+from provider.manifest.condition import find
 from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 OLD, NEW, BROKEN = "v1.36.3", "v1.37.2", "v1.37.99"
-QUICK = {names.ANNOTATION_UPGRADE_DEADLINE: "40"}  # seconds: a start takes a few
-LATE = 400.0  # seconds for what goes over several starts
+QUICK = "40"  # seconds without progress after which an upgrade that is to fail is undone: a start takes a few
+UNHURRIED = "300"  # for one that is to succeed, also on a slow machine
+LATE = 900.0  # seconds for what goes over several starts
 
 
 def versioned(version: str) -> dict[str, Any]:
@@ -32,18 +37,20 @@ def planned(replicas: int = 2, **deployment: Any) -> dict[str, Any]:
     return {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": replicas, **deployment}}
 
 
-async def born(management: Cluster, name: str, namespace: str, **spec: Any) -> Manifest:
-    """A tenant of 1.36 that is Ready, with a short deadline for its upgrades."""
+async def born(management: Cluster, name: str, namespace: str, deadline: str, **spec: Any) -> Manifest:
+    """A tenant of 1.36 that is Ready, with this deadline for its upgrades."""
     manifest = tenant(name, namespace, **({"controlPlane": planned()} | spec))
-    manifest["metadata"]["annotations"] = QUICK
+    manifest["metadata"]["annotations"] = {names.ANNOTATION_UPGRADE_DEADLINE: deadline}
     await management.apply(manifest, manager="e2e")
     await until_condition(management, manifest, "Ready")
     return manifest
 
 
-def asked(name: str, namespace: str, version: str) -> None:
-    patch = json.dumps({"spec": {"kubernetes": {"version": version}}})
-    kubectl("patch", "tcp", name, "-n", namespace, "--type=merge", "-p", patch)
+def asked(name: str, namespace: str, version: str, deadline: str = "") -> None:
+    patch: dict[str, Any] = {"spec": {"kubernetes": {"version": version}}}
+    if deadline:
+        patch["metadata"] = {"annotations": {names.ANNOTATION_UPGRADE_DEADLINE: deadline}}
+    kubectl("patch", "tcp", name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
 
 
 async def told(management: Cluster, name: str, namespace: str) -> dict[str, Any]:
@@ -122,12 +129,16 @@ async def watching(watched: Watched) -> AsyncIterator[None]:
 
     async def look_on() -> None:
         while not over.is_set():
-            await watched.look()
+            with contextlib.suppress(Unreachable):  # of what is replaced: whether all are served, `asking` sees
+                await watched.look()
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(look_on())
-    yield
-    over.set()
+    try:
+        yield
+    finally:
+        over.set()
+        await asyncio.wait([task])
     await task
 
 
@@ -138,16 +149,16 @@ def with_worker(namespace: str) -> Iterator[str]:
     counts = ["--control-plane-machine-count", "2", "--worker-machine-count", "1"]
     where = ["--infrastructure", "lab", "--kubernetes-version", OLD, "--target-namespace", namespace]
     command = ["clusterctl", "generate", "cluster", name, *where, *counts]
-    made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     kubectl("apply", "-f", "-", stdin=made)
     yield name
-    kubectl("delete", "cluster", name, "-n", namespace, "--timeout=110s")
+    kubectl("delete", "cluster", name, "-n", namespace, "--timeout=300s")
 
 
 async def kubelets(session: Cluster) -> list[tuple[str, str]]:
     """(Ready, version) of each node."""
     nodes = await session.list(kinds.NODE)
-    ready = [c["status"] for each in nodes for c in each["status"]["conditions"] if c["type"] == "Ready"]
+    ready = [(find(each["status"].get("conditions"), "Ready") or {}).get("status", "") for each in nodes]
     return list(zip(ready, [each["status"]["nodeInfo"]["kubeletVersion"] for each in nodes], strict=True))
 
 
@@ -156,8 +167,8 @@ async def test_a_minor_up_under_a_worker_while_a_client_sees_no_error(
 ) -> None:
     name = with_worker
     await until_told_somehow(management, name, namespace)
-    secret = await management.get(kinds.SECRET, f"{name}-kubeconfig", namespace)
-    content = meta.decoded(secret)["value"]
+    wanted = partial(management.get, kinds.SECRET, f"{name}-kubeconfig", namespace)
+    content = meta.decoded(await until(wanted, "Cluster API's kubeconfig is there"))["value"]
     session = await connect.from_kubeconfig(content)
 
     async def joined() -> bool:
@@ -185,7 +196,7 @@ async def test_a_minor_up_under_a_worker_while_a_client_sees_no_error(
         return image == f"registry.k8s.io/kube-proxy:{NEW}" and numbers == (1, 1)
 
     await until(add_ons, "kube-proxy of the new version runs on the worker", LATE)
-    assert await kubelets(session) == [("True", OLD)]
+    await until(joined, "the worker is as it was")
     await session.close()
 
 
@@ -216,11 +227,13 @@ FLAG = "--concurrent-service-syncs"  # kube-controller-manager 1.36 knows it, 1.
 async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_error(
     management: Cluster, namespace: str, target: str, spec: dict[str, Any], words: str
 ) -> None:
-    wanted = await born(management, "stays", namespace, controlPlane=planned(**spec))
+    wanted = await born(management, "stays", namespace, QUICK, controlPlane=planned(**spec))
     async with asking(await admin(management, "stays", namespace)) as client:
         asked("stays", namespace, target)
         await until_condition(management, wanted, "Upgraded", status="False", reason="Upgrading")
-        found = await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed")
+        found = await until_condition(
+            management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE
+        )
         await until_told(management, "stays", namespace, version=OLD, status="Ready")
         await asyncio.sleep(5)
     client.faultless()
@@ -234,19 +247,19 @@ async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_err
 
 
 async def test_undone_it_is_tried_again_when_the_spec_is_another(management: Cluster, namespace: str) -> None:
-    wanted = await born(management, "again", namespace, controlPlane=planned(1))
+    wanted = await born(management, "again", namespace, QUICK, controlPlane=planned(1))
     asked("again", namespace, BROKEN)
-    await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed")
-    asked("again", namespace, NEW)
+    await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE)
+    asked("again", namespace, NEW, UNHURRIED)
     await until_told(management, "again", namespace, version=NEW, status="Ready")
     await until_condition(management, wanted, "Upgraded")
 
 
 async def test_with_the_strategy_recreate_what_served_comes_back(management: Cluster, namespace: str) -> None:
-    wanted = await born(management, "back", namespace, controlPlane=planned(1, strategy={"type": "Recreate"}))
+    wanted = await born(management, "back", namespace, QUICK, controlPlane=planned(1, strategy={"type": "Recreate"}))
     asked("back", namespace, BROKEN)
     await until_condition(management, wanted, "Ready", status="False")
-    await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed")
+    await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE)
     await until_condition(management, wanted, "Ready")
     await until_told(management, "back", namespace, version=OLD, status="Ready")
 
@@ -257,7 +270,7 @@ async def test_with_the_strategy_recreate_what_served_comes_back(management: Clu
 async def test_a_kubelet_that_is_too_old_holds_up_a_minor_upgrade_until_it_is_gone(
     management: Cluster, namespace: str
 ) -> None:
-    wanted = await born(management, "held", namespace, controlPlane=planned(1))
+    wanted = await born(management, "held", namespace, UNHURRIED, controlPlane=planned(1))
     session = await tenant_session(management, "held", namespace)
     await session.apply(meta.new(kinds.NODE, "ancient"), manager="e2e")
     unknown = ("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "machineID")
@@ -285,7 +298,7 @@ def scaled(name: str, namespace: str, replicas: int) -> None:
 async def test_asleep_its_state_is_kept_and_it_wakes_with_the_version_that_served(
     management: Cluster, namespace: str
 ) -> None:
-    wanted = await born(management, "sleepy", namespace, controlPlane=planned(1))
+    wanted = await born(management, "sleepy", namespace, UNHURRIED, controlPlane=planned(1))
     session = await tenant_session(management, "sleepy", namespace)
     await session.apply(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"a": "b"}), manager="e2e")
     await session.close()
@@ -318,7 +331,7 @@ async def test_asleep_its_state_is_kept_and_it_wakes_with_the_version_that_serve
 async def test_scaled_up_and_down_it_serves_all_the_time_and_is_never_unknown(
     management: Cluster, namespace: str
 ) -> None:
-    await born(management, "wide", namespace, controlPlane=planned(1))
+    await born(management, "wide", namespace, UNHURRIED, controlPlane=planned(1))
     words = set()
     async with asking(await admin(management, "wide", namespace)) as client:
         for replicas in (3, 1):
@@ -331,8 +344,14 @@ async def test_scaled_up_and_down_it_serves_all_the_time_and_is_never_unknown(
                 return [numbers.get(each) for each in ("replicas", "readyReplicas", "updatedReplicas")] == [count] * 3
 
             await until(settled, f"{replicas} replicas serve", LATE)
-            budget = await management.get(kinds.POD_DISRUPTION_BUDGET, "wide", namespace)
-            assert (budget is not None) == (replicas > 1)
+
+            async def budgeted(wanted: bool = replicas > 1) -> bool:
+                budget = await management.get(kinds.POD_DISRUPTION_BUDGET, "wide", namespace)
+                return (budget is not None) == wanted
+
+            await until(
+                budgeted, f"a PodDisruptionBudget is there for several replicas alone, of which it has {replicas}"
+            )
         await asyncio.sleep(5)
     client.faultless()
     assert words == {"Ready"}

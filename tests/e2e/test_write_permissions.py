@@ -12,6 +12,7 @@ from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
 from tests.e2e.conftest import tenant, tenant_session, until, until_condition
 
+WITHIN = 60.0  # seconds: by itself the provider would look within ten minutes
 POLICY = "kamaji-write-permissions"
 ALL = {"blockCreation": True, "blockUpdate": True, "blockDeletion": True}
 
@@ -81,8 +82,8 @@ async def test_a_deleted_policy_is_back_within_seconds(management: Cluster, name
     async def back() -> bool:
         return await session.get(kinds.ADMISSION_POLICY, POLICY) is not None
 
-    await until(back, "the policy is back", patience=10)
-    await until(lambda: stopped(session, "newer"), "and in force", patience=10)
+    await until(back, "the policy is back", patience=WITHIN)
+    await until(lambda: stopped(session, "newer"), "and in force", patience=WITHIN)
 
     await management.apply(tenant("stubborn", namespace), manager="e2e")
 
@@ -108,5 +109,5 @@ async def test_drift_inside_a_tenant_heals_within_seconds(management: Cluster, n
             and await session.get(kinds.CLUSTER_ROLE_BINDING, "kubeadm:node-autoapprove-bootstrap") is not None
         )
 
-    await until(healed, "both are back", patience=10)
+    await until(healed, "both are back", patience=WITHIN)
     await session.close()

@@ -66,4 +66,4 @@ def _deploy(variables: dict[str, str]) -> None:
     words = ["clusterctl", "generate", "provider", "--control-plane", "kamaji"]
     made = subprocess.run(words, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=made.stdout)
-    kubectl("-n", deploy.NAMESPACE, "rollout", "status", deploy.DEPLOYMENT, "--timeout=100s")
+    kubectl("-n", deploy.NAMESPACE, "rollout", "status", deploy.DEPLOYMENT, "--timeout=300s")

@@ -43,9 +43,9 @@ def test_make_install_is_all_it_takes_also_twice(bare: Lab) -> None:
         command = [*cluster.exec_prefix(bare), "make", "-C", str(ROOT), "install"]
         done = subprocess.run(command, env=cluster.environment(bare), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    cluster.kubectl(bare, ["wait", "--for=create", "datastore/default", "--timeout=120s"])
-    cluster.kubectl(bare, ["wait", "--for=jsonpath={.status.ready}=true", "datastore/default", "--timeout=120s"])
+    cluster.kubectl(bare, ["wait", "--for=create", "datastore/default", "--timeout=300s"])
+    cluster.kubectl(bare, ["wait", "--for=jsonpath={.status.ready}=true", "datastore/default", "--timeout=300s"])
     cluster.kubectl(bare, ["apply", "-f", "-"], stdin=tenant_of_the_readme())
-    cluster.kubectl(bare, ["wait", "--for=condition=Ready", "tcp/mine", "--timeout=120s"])
+    cluster.kubectl(bare, ["wait", "--for=condition=Ready", "tcp/mine", "--timeout=300s"])
     said = cluster.kubectl(bare, ["get", "clusterrolebinding", "kamaji-bootstrap-reader", "-o", "yaml"])
     assert "${" not in said, "clusterctl's variables have their defaults when clusterctl is not there"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespace
 def lab(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in ("CAPI_KAMAJI_LAB", "KUBECONFIG")}
     command = [str(Path(__file__).parents[2] / ".venv/bin/lab"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert not check or done.returncode == 0, f"lab {arguments}: {done.stdout} {done.stderr}"
     return done
 
@@ -97,8 +97,8 @@ def test_two_labs_that_are_joined_reach_each_other_until_one_goes(name: str) -> 
         assert not refused(one, there)
         for _ in range(2):
             lab("join", other.name, "--lab", name)
-        assert refused(one, there)
-        assert refused(other, here)
+        assert any(refused(one, there) for _ in range(3))
+        assert any(refused(other, here) for _ in range(3))
     finally:
         lab("down", "--lab", other.name)
     assert left_of(other.name) == []

@@ -157,7 +157,7 @@ async def joined(management: Cluster, namespace: str, lab: Lab) -> AsyncIterator
     yield Joined(management, namespace, lab, token)
     for machine in await management.list(lab_kinds.MACHINE, namespace):
         await Joined(management, namespace, lab, token).remove(machine["metadata"]["name"])
-    kubectl("delete", "cluster", "self", "-n", namespace, "--wait=true", "--timeout=60s")
+    kubectl("delete", "cluster", "self", "-n", namespace, "--wait=true", "--timeout=300s")
     await management.delete(kinds.SECRET, f"bootstrap-token-{token[:6]}", "kube-system")
 
 

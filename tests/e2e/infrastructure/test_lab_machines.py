@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds
-from tests.e2e.conftest import until
+from tests.e2e.conftest import steady, until
 from tests.e2e.infrastructure.conftest import Joined
 
 
@@ -131,8 +131,12 @@ async def test_when_the_cluster_is_paused_its_machines_wait_and_then_go_on(joine
 async def test_when_all_is_as_it_should_be_nothing_is_written(joined: Joined) -> None:
     await joined.machine("worker-j")
     await joined.until_reason("worker-j", "Running")
-    await asyncio.sleep(5)
-    before = await joined.lab_machine("worker-j")
+
+    async def version() -> str:
+        found = await joined.lab_machine("worker-j")
+        assert found is not None
+        return str(found["metadata"]["resourceVersion"])
+
+    before = await steady(version, "the LabMachine", 5)
     await asyncio.sleep(40)  # longer than the provider's own round
-    after = await joined.lab_machine("worker-j")
-    assert before and after and before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+    assert await version() == before

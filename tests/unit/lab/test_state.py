@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.network import BALANCER, BALANCERS, MACHINES
-from lab.state import Lab, Process
+from lab.state import Lab, Process, wait_for_end
 
 
 @pytest.fixture
@@ -84,3 +85,13 @@ def test_a_process_whose_record_was_never_finished_is_found_by_its_mark(lab: Lab
     assert process.pid() == known
     process.end()
     assert process.pid() is None
+
+
+def test_the_end_of_a_process_is_waited_for_and_not_for_ever() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        began = time.monotonic()
+        wait_for_end(process.pid, 0.1)
+        assert time.monotonic() - began >= 0.1
+        process.kill()
+        wait_for_end(process.pid, 60.0)
+        assert process.poll() is not None
