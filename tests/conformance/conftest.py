@@ -46,7 +46,7 @@ def capi_server(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> I
     files = [str(CONFIG / "crd"), cluster, str(server.folder / "lab.yaml"), str(server.folder / "rights.yaml")]
     server.kubectl("apply", "--server-side", *(f"--filename={each}" for each in files))
     server.kubectl("label", "crd", "clusters.cluster.x-k8s.io", *CONTRACTS)
-    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
     yield server
     server.stop()
 

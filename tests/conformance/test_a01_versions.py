@@ -101,13 +101,13 @@ async def test_a1_objects_that_a_release_before_stored_as_v1alpha1_are_taken_ove
         (tmp_path / "older.yaml").write_text(yaml.safe_dump(as_it_was(yaml.safe_load(file.read_text()))))
         install = ("apply", "--server-side", "--force-conflicts")
         server.kubectl(*install, f"--filename={tmp_path}/older.yaml")
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
         everybody = await connect.from_kubeconfig(server.kubeconfig())
         # Its endpoint is "not yet", as a Go client of that release writes it: nothing that v1alpha2 would take.
         spec = {"version": "v1.36.3", "controlPlaneEndpoint": {"host": "", "port": 0}}
         await everybody.apply(meta.new(OLDER, "kcp", "default", spec=spec), manager="before")
         server.kubectl(*install, f"--filename={file}")
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
         kind = kinds.KAMAJI_CONTROL_PLANE
         crd = await everybody.get(kinds.CUSTOM_RESOURCE_DEFINITION, CRD)
         assert crd is not None

@@ -63,7 +63,7 @@ async def installed(world: World, request: pytest.FixtureRequest) -> Kind:
     file = world.server.folder / f"{name}.json"
     file.write_text(json.dumps(document))
     world.kubectl("apply", "--server-side", f"--filename={file}")
-    world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=60s")
+    world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=180s")
     return await discovered(world, SERVED[name]["group"], name)
 
 
@@ -229,7 +229,7 @@ async def own_kind(world: World, *, with_endpoint: bool, granted: bool) -> Kind:
     file = world.server.folder / f"{plural}.yaml"
     file.write_text(yaml.safe_dump_all([document]))
     world.kubectl("apply", "--server-side", f"--filename={file}")
-    world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=60s")
+    world.kubectl("wait", "--for=condition=Established", f"crd/{document['metadata']['name']}", "--timeout=180s")
     file.write_text(yaml.safe_dump_all(rights))
     world.kubectl(*(("apply", "--server-side") if granted else ("delete", "--ignore-not-found")), f"--filename={file}")
     kind = await discovered(world, document["spec"]["group"], document["spec"]["names"]["kind"])

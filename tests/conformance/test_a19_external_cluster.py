@@ -41,7 +41,7 @@ def far_server(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> It
     server = ApiServer(folder, plain_etcd, prefix=f"/{folder.name}").start()
     kind = str(CONFIG / "crd" / "tenantcontrolplanes.kamaji.clastix.io.yaml")
     server.kubectl("apply", "--server-side", f"--filename={kind}", f"--filename={CONFIG / 'externalcluster'}")
-    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
     yield server
     server.stop()
 

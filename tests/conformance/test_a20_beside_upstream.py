@@ -80,7 +80,7 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Ite
     ]
     server.kubectl("apply", "--server-side", *(f"--filename={each}" for each in files))
     server.kubectl("label", "crd", "clusters.cluster.x-k8s.io", *CONTRACTS)
-    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
     yield server
     server.stop()
 
@@ -278,7 +278,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iterato
         *(each for each in sorted((CONFIG / "crd").glob("*.yaml")) if "controlplane.cluster" not in each.name),
     ]
     server.kubectl("apply", "--server-side", *(f"--filename={each}" for each in files))
-    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
     yield server
     server.stop()
 

@@ -6,6 +6,7 @@ The other tests of this ring call the pass themselves. Here kopf, watches, queue
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -51,6 +52,9 @@ def running(world: World, *flags: str, rooms: str = "capi") -> Iterator[None]:
         raise AssertionError(log.read_text()[-3000:]) from error
     finally:
         process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(90)
+        process.kill()
         process.wait()
 
 

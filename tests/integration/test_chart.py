@@ -197,7 +197,7 @@ def test_an_upgrade_upgrades_crds_and_a_removal_leaves_them_with_all_that_is_the
 
     release = ("kamaji", "--namespace", NAMESPACE)
     helm("install", release[0], older, *release[1:], "--create-namespace", server=server)
-    server.kubectl("wait", "--for=condition=Established", "crd/tenantcontrolplanes.kamaji.clastix.io")
+    server.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd/tenantcontrolplanes.kamaji.clastix.io")
     assert not told_by_crd()
     helm("upgrade", release[0], CHART, *release[1:], server=server)
     assert told_by_crd()

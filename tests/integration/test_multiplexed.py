@@ -138,7 +138,7 @@ async def test_who_asks_a_server_that_does_not_answer_fails_at_once_with_all_oth
         began = time.monotonic()
         asked = await asyncio.gather(*(session.list(kinds.NAMESPACE) for _ in range(12)), return_exceptions=True)
         assert [type(each) for each in asked] == [Unreachable] * 12
-        assert time.monotonic() - began < 2 * connect.BOUNDED.connect
+        assert time.monotonic() - began < 6 * connect.BOUNDED.connect, "and not one after the other"
         await session.close()
 
 

@@ -733,7 +733,7 @@ async def test_a_deleted_tenant_leaves_nothing_in_its_store_and_its_neighbour_ev
         assert await tenant_pass(key(tenant)) is None
     has_role, has_user, count = await standing(store, neighbour)
     assert (has_role, has_user) == (True, True)
-    assert abs(count - before) < 10  # its API server goes on writing events and leases
+    assert count > before - 10  # its API server goes on writing events and leases
     async with hosting.inside(home.tenant) as session:
         assert await session.text("/readyz") == "ok"
 
