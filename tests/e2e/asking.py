@@ -17,7 +17,7 @@ import aiohttp
 from provider.manifest import kubeconfig
 
 PAUSE = 0.1  # seconds between two questions
-PATIENCE = 30.0  # seconds for an answer, as in `proving`: whoever is slower than this is away
+PATIENCE = 10.0  # seconds for an answer
 PATHS = ("/version", "/api/v1/namespaces/default")
 
 

@@ -21,7 +21,7 @@ POOL = "trio"
 NAMESPACE = "kamaji-system"
 PATIENCE = 600.0  # seconds: three members begin one after another, and volumes with them
 # Seconds for which a tenant may be unreachable while its API server goes over to another member: on a quiet machine a few.
-SILENCE = 30.0
+SILENCE = 15.0
 LABELS = {"e2e-pool": POOL}
 BACKUPS = f"{POOL}-backups"
 NEXT = "3.7.3"  # of which the lab has an image

@@ -12,7 +12,7 @@ from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
 from tests.e2e.conftest import tenant, tenant_session, until, until_condition
 
-WITHIN = 60.0  # seconds: by itself the provider would look within ten minutes
+WITHIN = 30.0  # seconds: by itself the provider would look within ten minutes
 POLICY = "kamaji-write-permissions"
 ALL = {"blockCreation": True, "blockUpdate": True, "blockDeletion": True}
 
