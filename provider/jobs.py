@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from provider.api.bucket import AUTHORITY, IDENTITY, SECRET, SOMEWHERE
 
 
 def add_to(commands: Any) -> None:
@@ -28,10 +31,7 @@ def _add_snapshots(commands: Any) -> None:
     keep.add_argument("--note", type=Path, required=True, help="what the etcd held of which it was taken")
     place = keep.add_mutually_exclusive_group(required=True)
     place.add_argument("--folder", type=Path, help="folder to keep it in")
-    place.add_argument("--bucket", help="bucket of an S3 API to keep it in")
-    keep.add_argument("--prefix", default="", help="folder of the bucket")
-    keep.add_argument("--region", default="us-east-1", help="of the bucket")
-    keep.add_argument("--s3-endpoint", help="URL of the S3 API (default: AWS's of the region)")
+    _add_bucket(place, keep)
     keep.add_argument(
         "--s3-credentials", type=Path, help="folder with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ca.crt"
     )
@@ -64,19 +64,20 @@ def _place(parsed: argparse.Namespace) -> Any:
 
     if parsed.folder:
         return keeping.Folder(parsed.folder)
-    from provider.hosting.datastores.etcd import bucket
+    from provider.hosting.datastores import bucket
+    from provider.hosting.datastores.bucket import address
 
-    if parsed.s3_credentials and (authority := parsed.s3_credentials / "ca.crt").exists():
-        os.environ["SSL_CERT_FILE"] = str(authority)
-    return bucket.Bucket(
-        bucket.Address(
-            bucket=parsed.bucket,
-            folder=parsed.prefix,
-            region=parsed.region,
-            endpoint=parsed.s3_endpoint,
-            credentials=parsed.s3_credentials,
-        )
+    keys = None
+    if folder := parsed.s3_credentials:
+        keys = address.Keys.of({each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()})
+        if keys is None:
+            raise ValueError(f"the Secret in {folder} has no {IDENTITY} and {SECRET}: put them into it")
+        if (folder / AUTHORITY).exists():
+            bucket.trusting(folder / AUTHORITY)
+    place = address.Address(
+        bucket=parsed.bucket, folder=parsed.prefix, region=parsed.region, endpoint=parsed.s3_endpoint, keys=keys
     )
+    return bucket.Bucket(place)
 
 
 def _add_archiving(commands: Any) -> None:
@@ -88,6 +89,9 @@ def _add_archiving(commands: Any) -> None:
         each.add_argument("--key-secret", required=True, help="Secret beside it whose `key` is 32 random bytes")
         each.add_argument("--report", type=Path, help="file for what came of it, as JSON")
         each.add_argument("--kubeconfig", help="reach the management cluster by this file (default: as a pod)")
+        each.add_argument("--scratch", type=Path, help="folder for a copy of the file, where that is in a bucket")
+        each.add_argument("--s3-secret", help="Secret beside the tenant with the keys of access to the bucket")
+        _add_bucket(each, each)
     backup.add_argument("--output", type=Path, required=True, help="file to write; its folder is made")
     backup.add_argument("--keep", type=int, default=0, help="backups that stay in that folder (default all)")
     backup.set_defaults(do=_backup)
@@ -98,16 +102,38 @@ def _add_archiving(commands: Any) -> None:
     restore.set_defaults(do=_restore)
 
 
+def _add_bucket(place: Any, more: Any) -> None:
+    """Where files lie that are not in a folder. `place`: one of two that are named."""
+    place.add_argument("--bucket", help="bucket of an S3 API in which the file is")
+    more.add_argument("--prefix", default="", help="folder of the bucket")
+    more.add_argument("--region", default=SOMEWHERE, help="of the bucket")
+    more.add_argument("--s3-endpoint", help="URL of the S3 API (default: AWS's of the region)")
+
+
 def _backup(parsed: argparse.Namespace) -> int:
     from provider.hosting.reconcile.archiving import work
 
-    return asyncio.run(work.backup(parsed, os.environ))
+    return asyncio.run(work.backup(parsed, os.environ, partial(_archive, parsed, parsed.output)))
 
 
 def _restore(parsed: argparse.Namespace) -> int:
     from provider.hosting.reconcile.archiving import work
 
-    return asyncio.run(work.restore(parsed, os.environ))
+    return asyncio.run(work.restore(parsed, os.environ, partial(_archive, parsed, parsed.input)))
+
+
+async def _archive(parsed: argparse.Namespace, path: Path, cluster: Any) -> Any:
+    """The place of a backup."""
+    from provider.hosting.reconcile.archiving import places
+
+    if not parsed.bucket:
+        return places.Volume(path)
+    from provider.hosting.datastores.bucket.address import Address
+    from provider.hosting.reconcile.archiving import objects
+
+    at = Address(bucket=parsed.bucket, folder=parsed.prefix, region=parsed.region, endpoint=parsed.s3_endpoint)
+    namespace, name = parsed.tenant.partition("/")[0], PurePosixPath(path)
+    return await objects.placed(cluster, namespace, parsed.s3_secret, at, name, parsed.scratch)
 
 
 def _snapshot(parsed: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from provider.api import kinds
+from provider.api.bucket import SOMEWHERE, BucketName, Endpoint, Prefix, Region
 from provider.api.definition import AGE, Column, Definition
 from provider.api.meta import Conditions, Resource
 from provider.api.model import Model
@@ -30,17 +31,37 @@ class Volume(Model):
     claim_name: ObjectName
 
 
-class Place(Model):
-    """Where backups lie. A volume is the only kind of place yet."""
+class Bucket(Model):
+    """A bucket of an S3 API, of AWS or of anybody else."""
 
-    RULES: ClassVar = (Rule("has(self.volume)", "must name a place: a volume"),)
+    bucket: BucketName
+    prefix: Annotated[Prefix, Field(description="Folder in it. Each tenant has a folder of its own below.")] = ""
+    region: Region = SOMEWHERE
+    endpoint: Annotated[
+        Endpoint | None,
+        Field(description="Such as https://minio.example.com:9000; where absent, AWS's of the region."),
+    ] = None
+    secret_name: Annotated[
+        ObjectName,
+        Field(
+            description="A Secret beside this object with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and ca.crt where the"
+            " endpoint's authority is one of your own."
+        ),
+    ]
+
+
+class Place(Model):
+    """Where backups lie."""
+
+    RULES: ClassVar = (Rule("has(self.volume) != has(self.s3)", "must name a place: volume or s3, and not both"),)
 
     volume: Volume | None = None
+    s3: Bucket | None = None
 
-    @property
-    def claim(self) -> str:
-        """Name of the claim; the API server has seen to it that there is one."""
-        return self.volume.claim_name if self.volume else ""
+    def __str__(self) -> str:
+        if self.s3:
+            return f"bucket {self.s3.bucket}"
+        return f"volume {self.volume.claim_name}" if self.volume else "no place"
 
 
 class TenantBackupSpec(Model):
@@ -56,7 +77,7 @@ class TenantBackupSpec(Model):
 class TenantBackupStatus(Model):
     """What was written, and where it is."""
 
-    file: str = ""  # in the volume
+    file: str = ""  # in the volume, or below the prefix of the bucket
     taken: Timestamp | None = None  # the moment that it shows
     revision: Int64 | None = None  # of the store, at that moment
     kubernetes_version: str = ""

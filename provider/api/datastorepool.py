@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from provider.api import kinds
+from provider.api.bucket import SOMEWHERE, BucketName, Endpoint, Prefix, Region
 from provider.api.definition import AGE, Column, Definition
 from provider.api.meta import Conditions, LabelSelector, Resource
 from provider.api.model import Model
@@ -102,18 +103,11 @@ class SnapshotVolume(Model):
 class SnapshotBucket(Model):
     """A bucket of an S3 API, of AWS or of anybody else."""
 
-    bucket: Annotated[str, Field(min_length=3, max_length=63, pattern="^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
-    prefix: Annotated[
-        str,
-        Field(
-            pattern="^([A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*)?$",
-            max_length=500,
-            description="Folder in it. Each store writes to a folder of its own below.",
-        ),
-    ] = ""
-    region: Annotated[str, Field(pattern="^[A-Za-z0-9-]+$", max_length=64)] = "us-east-1"
+    bucket: BucketName
+    prefix: Annotated[Prefix, Field(description="Folder in it. Each store writes to a folder of its own below.")] = ""
+    region: Region = SOMEWHERE
     endpoint: Annotated[
-        Annotated[str, Field(pattern="^https?://[A-Za-z0-9.:\\[\\]-]+$", max_length=300)] | None,
+        Endpoint | None,
         Field(description="Such as https://minio.example.com:9000; where absent, AWS's of the region."),
     ] = None
     secret_name: Annotated[

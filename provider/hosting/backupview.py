@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from provider.api import names
-from provider.api.backup import TenantBackup, TenantRestore
+from provider.api.backup import Place, TenantBackup, TenantRestore
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import holds
 from provider.settings import Settings
@@ -19,6 +19,16 @@ OFFERED = f"{names.EXTENSION_GROUP}/backups"
 KEY = "key"
 """Of the Secret that a backup names: 32 bytes."""
 READY, STALLED = "Ready", "Stalled"
+FAILED = "Failed"
+"""Reason of a failure that the Job gives no other one for."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a Job did not do it."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +38,8 @@ class TaskView:
     task: TenantBackup | TenantRestore
     raw: Manifest
     tenant: Manifest | None  # the TenantControlPlane; None: there is none of that name
-    claim: Manifest | None
+    claim: Manifest | None = None  # of a volume
+    credentials: bool = False  # the Secret of a bucket holds keys of access
     key: bool  # the Secret holds a key that can be one
     job: Manifest | None
     pods: tuple[Manifest, ...] = ()  # the Job's, the newest last
@@ -39,10 +50,9 @@ class TaskView:
     now: datetime
 
     @property
-    def claim_name(self) -> str:
-        """Of the volume."""
-        place = self.task.spec.destination if isinstance(self.task, TenantBackup) else self.task.spec.source
-        return place.claim
+    def place(self) -> Place:
+        """Where the file is, or will be."""
+        return self.task.spec.destination if isinstance(self.task, TenantBackup) else self.task.spec.source
 
     def ended(self, condition: str) -> bool:
         """Whether the Job is Complete or Failed."""
@@ -53,20 +63,18 @@ class TaskView:
         """What the pod that was done reported; empty when it is gone."""
         for each in reversed(self.pods):
             if (said := _terminated(each)).get("exitCode") == 0:
-                try:
-                    found = json.loads(said.get("message") or "")
-                except ValueError:
-                    return {}
-                return found if isinstance(found, dict) else {}
+                return _read(said.get("message"))
         return {}
 
     @property
-    def trouble(self) -> str:
-        """What the last pod that failed said; empty when none did."""
+    def trouble(self) -> Trouble | None:
+        """What the last pod that failed said; None when none did."""
         for each in reversed(self.pods):
             if (said := _terminated(each)).get("exitCode"):
-                return " ".join(str(said.get("message") or f"it ended with {said['exitCode']}").split())
-        return ""
+                words = said.get("message") or f"it ended with {said['exitCode']}"
+                told = {"reason": FAILED, "message": words} | _read(words)
+                return Trouble(str(told["reason"]), " ".join(str(told["message"]).split()))
+        return None
 
 
 def job_name(raw: Manifest) -> str:
@@ -75,7 +83,7 @@ def job_name(raw: Manifest) -> str:
 
 
 def file_of(task: TenantBackup) -> str:
-    """Where a backup lies in its volume. Those of a schedule have a folder, in which they are thinned."""
+    """Where a backup lies in its place. Those of a schedule have a folder, in which they are thinned."""
     schedule = task.metadata.labels.get(names.LABEL_SCHEDULE, "")
     folder = f"{task.namespace}/{task.spec.tenant_control_plane_name}" + (f"/{schedule}" if schedule else "")
     return f"{folder}/{task.name}-{task.uid[:8]}.kamaji-backup"
@@ -95,6 +103,15 @@ def is_done(raw: Manifest) -> bool:
 def restores(raw: Manifest, tenant: Manifest) -> bool:
     """Whether it is this restore that holds the tenant asleep."""
     return bool(meta.annotations_of(tenant).get(names.ANNOTATION_RESTORING) == raw["metadata"]["uid"])
+
+
+def _read(message: Any) -> dict[str, Any]:
+    """Last words that are ours; a log is not."""
+    try:
+        found = json.loads(message or "")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _terminated(pod: Manifest) -> Mapping[str, Any]:

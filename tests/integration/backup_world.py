@@ -25,6 +25,7 @@ from provider.hosting.backupview import OFFERED, is_over
 from provider.hosting.datastores.etcd.ranges import range_of
 from provider.hosting.reconcile import task
 from provider.hosting.reconcile.archiving import bringing, taking
+from provider.hosting.reconcile.archiving.places import Place, Volume
 from provider.hosting.reconcile.context import Context
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
@@ -155,14 +156,14 @@ class Plane:
                 await hosted.look()
         await self.rollout.close()
 
-    def to(self, path: Path, **more: Any) -> taking.Order:
-        hosted = self.hosted
-        return taking.Order(namespace=hosted.namespace, tenant=hosted.name, key_secret=KEY_SECRET, output=path, **more)
+    def to(self, where: Path | Place, **more: Any) -> taking.Order:
+        hosted, place = self.hosted, Volume(where) if isinstance(where, Path) else where
+        return taking.Order(namespace=hosted.namespace, tenant=hosted.name, key_secret=KEY_SECRET, place=place, **more)
 
-    def back(self, path: Path, **more: Any) -> bringing.Order:
-        hosted = self.hosted
+    def back(self, where: Path | Place, **more: Any) -> bringing.Order:
+        hosted, place = self.hosted, Volume(where) if isinstance(where, Path) else where
         given = {"namespace": hosted.namespace, "tenant": hosted.name, "key_secret": KEY_SECRET}
-        return bringing.Order(**{**given, "path": path, "token": "restore", **more})
+        return bringing.Order(**{**given, "place": place, "token": "restore", **more})
 
 
 @asynccontextmanager
@@ -209,6 +210,13 @@ class Backups:
         (folder / "volume").mkdir()
         context = replace(provider, settings=replace(provider.settings, image="provider:tests"))
         return cls(cluster, context, folder / "volume", kubeconfig, namespace)
+
+    @property
+    def scratch(self) -> Path:
+        """Of Jobs with a bucket: each begins with an empty one."""
+        found = self.folder.parent / "scratch"
+        found.mkdir(exist_ok=True)
+        return found
 
     async def ask(self, kind: Kind, name: str, namespace: str = "", **spec: Any) -> Manifest:
         """A TenantBackup or TenantRestore as a user writes it."""
@@ -267,7 +275,7 @@ class Backups:
         """A Job's container as a process, with the volume as it is here; its exit status and its last words."""
         container, report = job["spec"]["template"]["spec"]["containers"][0], self.folder.parent / "report"
         report.unlink(missing_ok=True)
-        swapped = {"/backups/": f"{self.folder}/", "/dev/termination-log": str(report)}
+        swapped = {"/backups/": f"{self.folder}/", "=/scratch": f"={self.scratch}", "/dev/termination-log": str(report)}
         arguments = list(container["args"])
         for old, new in swapped.items():
             arguments = [each.replace(old, new) for each in arguments]

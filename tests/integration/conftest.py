@@ -9,12 +9,14 @@ import pytest
 
 from lab.servers import ApiServer, Authority, Etcd
 from provider.cluster.client import Cluster
+from tests.integration.backup_fixtures import backups, born, elsewhere, objects, plane, stores
 from tests.integration.fixtures import api, api_server, cluster, management, namespace, plain_etcd, running, world
 from tests.integration.hosted import Hosted, Store
 from tests.integration.tenant_world import Store as Offered
 from tests.integration.tenant_world import TenantWorld, allow, as_provider
 
 __all__ = ["api", "api_server", "cluster", "management", "namespace", "plain_etcd", "running", "world"]
+__all__ += ["backups", "born", "elsewhere", "objects", "plane", "stores"]
 
 
 @pytest.fixture

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lab.servers import ApiServer
 from provider.api import kinds, names
 from provider.cluster.address import path
 from provider.cluster.client import Cluster
@@ -22,70 +19,14 @@ from provider.hosting.datastores.etcd.copying.pouring import Pouring
 from provider.hosting.datastores.etcd.ranges import copy_of, range_of
 from provider.hosting.reconcile import backupschedule
 from provider.hosting.reconcile.archiving import Declined, bringing, taking
+from provider.hosting.reconcile.archiving.places import SUFFIX
 from provider.hosting.view import Keyspace
 from provider.manifest import Manifest, meta
+from tests.integration.backup_fixtures import keyed
 from tests.integration.backup_world import DEFAULT, HERE, KEY_SECRET, Backups, Plane, made
 from tests.integration.encryption_world import Vault
-from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Store, context
 from tests.integration.tenant_world import TenantWorld
-
-
-@pytest.fixture
-async def stores(management: Cluster, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
-    number = next(COUNTER)
-    found = (
-        await Store.start(management, tmp_path / "one", f"saved-one-{number}"),
-        await Store.start(management, tmp_path / "two", f"saved-two-{number}"),
-    )
-    yield found
-    for each in found:
-        each.stop()
-
-
-@pytest.fixture
-async def plane(
-    management: Cluster, namespace: str, stores: tuple[Store, Store], tmp_path: Path
-) -> AsyncIterator[Plane]:
-    async with made(management, namespace, stores[0], tmp_path / "tenant") as found:
-        await keyed(management, namespace)
-        await found.hosted.say(dataStore=stores[0].name)
-        await found.serve()
-        yield found
-
-
-@pytest.fixture
-async def born(
-    management: Cluster, namespace: str, stores: tuple[Store, Store], tmp_path: Path
-) -> AsyncIterator[Plane]:
-    """The same before its first pod."""
-    async with made(management, namespace, stores[0], tmp_path / "tenant") as found:
-        await keyed(management, namespace)
-        await found.hosted.say(dataStore=stores[0].name)
-        await found.hosted.look()
-        await found.fill(100)
-        yield found
-
-
-@pytest.fixture
-async def backups(
-    management: Cluster, hosting: TenantWorld, api_server: ApiServer, namespace: str, tmp_path: Path
-) -> Backups:
-    return await Backups.offer(management, hosting.context, api_server, tmp_path, namespace)
-
-
-async def keyed(cluster: Cluster, namespace: str, key: bytes = b"") -> None:
-    """The Secret with the key, in the tenant's namespace."""
-    data = meta.secret_data({"key": key or secrets.token_bytes(32)})
-    await cluster.apply(meta.new(kinds.SECRET, KEY_SECRET, namespace, data=data), manager=MANAGER)
-
-
-@pytest.fixture
-async def elsewhere(management: Cluster, namespace: str) -> str:
-    """Another namespace."""
-    found = f"{namespace}-two"
-    await management.apply(meta.new(kinds.NAMESPACE, found), manager=MANAGER)
-    return found
 
 
 def source(taken: Manifest) -> Manifest:
@@ -184,7 +125,7 @@ async def test_a_tenant_whose_keys_are_gone_comes_back_in_place_and_its_clients_
 async def test_files_that_are_not_what_they_should_be_are_refused_and_the_tenant_serves_on(
     management: Cluster, plane: Plane, tmp_path: Path
 ) -> None:
-    world, whole = context(management), tmp_path / f"whole{taking.SUFFIX}"
+    world, whole = context(management), tmp_path / f"whole{SUFFIX}"
     await plane.put("mine", "today")
     await taking.taken(world, plane.to(whole))
     raw = whole.read_bytes()
@@ -215,7 +156,7 @@ async def test_files_that_are_not_what_they_should_be_are_refused_and_the_tenant
 async def test_a_backup_of_another_tenant_is_not_put_in_the_place_of_this_one(
     management: Cluster, born: Plane, stores: tuple[Store, Store], elsewhere: str, tmp_path: Path
 ) -> None:
-    world, whole = context(management), tmp_path / f"whole{taking.SUFFIX}"
+    world, whole = context(management), tmp_path / f"whole{SUFFIX}"
     await taking.taken(world, born.to(whole))
     await keyed(management, elsewhere, meta.decoded(await born.hosted.get(kinds.SECRET, KEY_SECRET))["key"])
     async with made(management, elsewhere, stores[0], tmp_path / "other") as other:
@@ -283,7 +224,7 @@ async def test_a_backup_that_is_deleted_while_it_is_taken_ends_its_job_and_then_
 async def test_one_who_was_thought_dead_changes_nothing_once_the_tenant_writes_again(
     management: Cluster, plane: Plane, stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
-    world, whole = context(management), tmp_path / f"whole{taking.SUFFIX}"
+    world, whole = context(management), tmp_path / f"whole{SUFFIX}"
     await plane.put("mine", "yesterday")
     said = await taking.taken(world, plane.to(whole))
     async with plane.looked_after():
@@ -302,7 +243,7 @@ async def test_one_who_was_thought_dead_changes_nothing_once_the_tenant_writes_a
 async def test_leases_go_on_with_what_was_left_of_them(
     management: Cluster, born: Plane, stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
-    world, whole, schema = context(management), tmp_path / f"whole{taking.SUFFIX}", await born.schema()
+    world, whole, schema = context(management), tmp_path / f"whole{SUFFIX}", await born.schema()
     key = range_of(schema).start + b"leased"
     async with stores[0].opened() as store:
         lease = (await store.wire.lease.grant(500)).ID
@@ -368,7 +309,7 @@ async def test_what_was_asked_of_a_backup_or_a_restore_cannot_be_changed_and_has
     await backups.ask(kinds.TENANT_BACKUP, "fixed")
     with pytest.raises(Refused, match="make a new object instead"):
         await backups.ask(kinds.TENANT_BACKUP, "fixed", encryptionSecretName="other")
-    with pytest.raises(Refused, match="must name a place"):
+    with pytest.raises(Refused, match="volume or s3"):
         await backups.ask(kinds.TENANT_BACKUP, "nowhere", destination={})
     where = {"volume": {"claimName": "backups"}, "file": "a/b"}
     await backups.ask(kinds.TENANT_RESTORE, "fixed", source=where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from tests.integration.pool_world import NAMESPACE, World
 from tests.integration.snapshot_pod import SnapshotPod
 
 FIELDS = ("bucket", "prefix", "region", "endpoint", "secretName")
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    found = ObjectStore(tmp_path_factory.mktemp("objects")).start()
-    yield found
-    found.stop()
 
 
 async def scheduled(

@@ -2,8 +2,12 @@
 
 StoreError
 ├── StoreUnreachable   nobody answers there
+│   └── BucketUnreachable
 ├── StoreUntrusted     TLS: it is not who it should be, or it does not take our certificate
 ├── StoreDenied        it knows us, and says no
+│   └── BucketDenied
+├── BucketMissing      there is no bucket of that name
+├── ObjectMissing      there is one, and no file of that name in it
 ├── AuthOff            it asks nobody who he is
 ├── Alarmed            it says of itself that something is wrong
 ├── NameRefused        a schema or user that cannot be a name there
@@ -34,6 +38,22 @@ class StoreUntrusted(StoreError):
 
 class StoreDenied(StoreError):
     """Authenticated, and not allowed."""
+
+
+class BucketUnreachable(StoreUnreachable):
+    """Nobody answers there as S3 does."""
+
+
+class BucketDenied(StoreDenied):
+    """It does not know our keys, or they may not do this."""
+
+
+class BucketMissing(StoreError):
+    """No bucket of that name."""
+
+
+class ObjectMissing(StoreError):
+    """No file of that name in it."""
 
 
 class AuthOff(StoreError):

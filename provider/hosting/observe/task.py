@@ -7,6 +7,7 @@ from datetime import datetime
 
 from provider.api import kinds, names
 from provider.api.backup import TenantBackup, TenantBackupSchedule, TenantRestore
+from provider.api.bucket import IDENTITY, SECRET
 from provider.cluster.client import Cluster
 from provider.hosting.backup import envelope
 from provider.hosting.backupview import KEY, TaskView, is_over, job_name
@@ -21,21 +22,21 @@ async def view(cluster: Cluster, raw: Manifest, *, settings: Settings, now: date
     """The view at the start of a pass. Invalid when the object cannot be read."""
     parse = TenantBackup.parse if raw["kind"] == kinds.TENANT_BACKUP.kind else TenantRestore.parse
     task: TenantBackup | TenantRestore = parse(raw)
-    place = task.spec.destination if isinstance(task, TenantBackup) else task.spec.source
     here, name = settings.namespace, job_name(raw)
-    tenant, claim, secret, job, pods, own = await asyncio.gather(
+    tenant, secret, job, pods, own, where = await asyncio.gather(
         cluster.get(kinds.TENANT_CONTROL_PLANE, task.spec.tenant_control_plane_name, task.namespace),
-        cluster.get(kinds.PERSISTENT_VOLUME_CLAIM, place.claim, here),
         cluster.get(kinds.SECRET, task.spec.encryption_secret_name, task.namespace),
         cluster.get(kinds.JOB, name, here),
         cluster.list(kinds.POD, here, labels={JOB_OF: name}),
         cluster.get(kinds.POD, settings.identity, here),
+        _place(cluster, task, here),
     )
     return TaskView(
         task=task,
         raw=raw,
         tenant=tenant,
-        claim=claim,
+        claim=where if where and where["kind"] == kinds.PERSISTENT_VOLUME_CLAIM.kind else None,
+        credentials=bool(where) and all(meta.decoded(where).get(each) for each in (IDENTITY, SECRET)),
         key=len(meta.decoded(secret).get(KEY, b"")) == envelope.KEY,
         job=job,
         pods=tuple(sorted(pods, key=lambda each: str(each["metadata"].get("creationTimestamp")))),
@@ -45,6 +46,14 @@ async def view(cluster: Cluster, raw: Manifest, *, settings: Settings, now: date
         settings=settings,
         now=now,
     )
+
+
+async def _place(cluster: Cluster, task: TenantBackup | TenantRestore, here: str) -> Manifest | None:
+    """The claim of a volume, or the Secret of a bucket."""
+    place = task.spec.destination if isinstance(task, TenantBackup) else task.spec.source
+    if place.s3:
+        return await cluster.get(kinds.SECRET, place.s3.secret_name, task.namespace)
+    return await cluster.get(kinds.PERSISTENT_VOLUME_CLAIM, place.volume.claim_name, here) if place.volume else None
 
 
 async def _keep(cluster: Cluster, task: TenantBackup | TenantRestore) -> int:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from provider.api.backup import TenantBackup
+from provider.api.bucket import IDENTITY, SECRET
 from provider.api.verdict import Invalid, NotReady, Verdict
-from provider.hosting.backupview import OFFERED, READY, STALLED, TaskView, file_of
+from provider.hosting.backupview import FAILED, OFFERED, READY, STALLED, TaskView, Trouble, file_of
 from provider.manifest import Manifest, mergepatch, meta
 from provider.manifest.condition import Condition, merged
 
@@ -27,14 +28,10 @@ def hindrance(view: TaskView) -> Verdict | None:
 
 
 def _hindrances(view: TaskView) -> Iterator[Verdict]:
-    task, here = view.task, view.settings.namespace
-    claim = f"PersistentVolumeClaim {here}/{view.claim_name}"
+    task = view.task
     if not view.image:
         yield NotReady("ImageUnknown", "the provider does not run in a pod: set KAMAJI_IMAGE to its image")
-    if view.claim is None:
-        yield NotReady("ClaimNotFound", f"{claim} does not exist: create it")
-    elif OFFERED not in meta.labels_of(view.claim):
-        yield NotReady("ClaimNotOffered", f"{claim} is not offered for backups: label it {OFFERED}=true")
+    yield from _placeless(view)
     if not view.key:
         secret = task.spec.encryption_secret_name
         yield NotReady(
@@ -49,6 +46,20 @@ def _hindrances(view: TaskView) -> Iterator[Verdict]:
         yield NotReady("WaitingForTurn", f"TenantRestore {view.before} of the same tenant goes first")
 
 
+def _placeless(view: TaskView) -> Iterator[Verdict]:
+    """What the place of the file lacks."""
+    if view.place.s3 and not view.credentials:
+        secret = f"Secret {view.task.namespace}/{view.place.s3.secret_name}"
+        yield NotReady("CredentialsMissing", f"{secret} has no {IDENTITY} and {SECRET}: put the bucket's keys into it")
+    if view.place.volume is None:
+        return
+    claim = f"PersistentVolumeClaim {view.settings.namespace}/{view.place.volume.claim_name}"
+    if view.claim is None:
+        yield NotReady("ClaimNotFound", f"{claim} does not exist: create it")
+    elif OFFERED not in meta.labels_of(view.claim):
+        yield NotReady("ClaimNotOffered", f"{claim} is not offered for backups: label it {OFFERED}=true")
+
+
 def of(view: TaskView, verdict: Verdict | None) -> dict[str, Any]:
     """The whole wanted `.status`. `verdict`: what hinders it."""
     told: dict[str, Any] = {}
@@ -59,8 +70,8 @@ def of(view: TaskView, verdict: Verdict | None) -> dict[str, Any]:
         conditions = [Condition(type=READY, status="True", reason="Done", message=_done(view))]
     elif view.ended("Failed"):
         again = AGAIN if isinstance(view.task, TenantBackup) else RESTORE_AGAIN
-        why = view.trouble or "its Job did not end in time, or its pods were taken away"
-        conditions = refused(Invalid("Failed", f"{why}.{again}"))
+        why = view.trouble or Trouble(FAILED, "its Job did not end in time, or its pods were taken away")
+        conditions = refused(Invalid(why.reason, f"{why.message}.{again}"))
     else:
         message = f"its Job is at work{_tried(view)}"
         conditions = [
@@ -89,9 +100,9 @@ def laid(raw: Manifest, told: Mapping[str, Any], conditions: list[Condition], no
 
 def _done(view: TaskView) -> str:
     if isinstance(view.task, TenantBackup):
-        return f"the backup is in {view.claim_name}, and was read back"
+        return f"the backup is in {view.place}, and was read back"
     return "the tenant holds what the backup held; its pods come up"
 
 
 def _tried(view: TaskView) -> str:
-    return f"; it was tried and is tried again: {view.trouble}" if view.trouble else ""
+    return f"; it was tried and is tried again: {view.trouble.message}" if view.trouble else ""

@@ -1,7 +1,7 @@
 """Keeps a snapshot that restores: looks at the etcd that was made of it, puts the file where it stays, lets old ones go.
 
 `python -m provider keep` does this in the Job of a pool's snapshots, beside an etcd that runs on what was restored. Where files
-stay is a `Place`: a folder of a volume here, a bucket in `bucket`.
+stay is a `Place`: a folder of a volume here, a bucket in `datastores.bucket`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def kept(file: Path, place: Place, retention: int, held: Contents) -> Kept:
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%SZ}.db"
     place.put(file, name)
-    if _sum(place.read(name)) != _sum(chunks(file)):
+    if summed(place.read(name)) != summed(chunks(file)):
         place.remove(name)
         raise StoreError("what was written there reads as something else: is the volume or the bucket sound?")
     for old in sorted(each for each in place.names() if NAME.fullmatch(each))[:-retention]:
@@ -137,8 +137,9 @@ def chunks(file: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _sum(content: Iterable[bytes]) -> bytes:
-    summed = hashlib.sha256()
+def summed(content: Iterable[bytes]) -> bytes:
+    """By which two files are told to be the same."""
+    found = hashlib.sha256()
     for chunk in content:
-        summed.update(chunk)
-    return summed.digest()
+        found.update(chunk)
+    return found.digest()

@@ -1,7 +1,8 @@
 """What the Jobs of a TenantBackup and a TenantRestore do, in a process of their own beside the volume. Called by `__main__`.
 
-`taking` writes a backup to a file and reads it back, `bringing` makes a tenant of one. Each can be killed at any point and
-begun again. `Declined` is what another try does not mend; everything else is tried again by the Job.
+`taking` writes a backup to a file and reads it back, `bringing` makes a tenant of one; where files lie is a `places.Place`.
+Each can be killed at any point and begun again. `Declined` is what another try does not mend; everything else is tried again by
+the Job.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from provider.manifest import meta
 
 class Declined(Exception):
     """The user must act. The message says what is wrong and what to do."""
+
+
+class NotFound(Declined):
+    """There is no such file."""
 
 
 class NotYet(Exception):

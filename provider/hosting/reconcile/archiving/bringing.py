@@ -23,6 +23,7 @@ from provider.hosting.datastores.etcd.copying.pouring import Pouring
 from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.hosting.desired import encryption as desired
 from provider.hosting.reconcile.archiving import Declined, NotYet, key_in
+from provider.hosting.reconcile.archiving.places import Place
 from provider.hosting.reconcile.context import Context
 from provider.hosting.rotation.keyring import RINGS
 from provider.hosting.view import Keyspace
@@ -42,7 +43,7 @@ class Order:
     namespace: str
     tenant: str
     key_secret: str  # in the tenant's namespace
-    path: Path
+    place: Place
     token: str  # UID of the TenantRestore
     data_store: str = ""  # of a new tenant; empty: the one of the backup
     in_place: bool = False
@@ -51,22 +52,26 @@ class Order:
 async def brought(context: Context, order: Order) -> dict[str, Any]:
     """What was restored, for the status. BackupUnreadable, Declined, or what is tried again."""
     key = await key_in(context.cluster, order.namespace, order.key_secret)
-    if not order.path.is_file():
-        raise Declined(f"there is no file {order.path.name} in {order.path.parent}: look at spec.source.file")
-    head, objects, said = _verified(order.path, key)
-    await _asleep(context, order, head, objects)
-    raw = await _settled(context, order)
-    storage = raw["status"]["storage"]
+    with contextlib.ExitStack() as stack:
+        path = await asyncio.to_thread(stack.enter_context, order.place.held())
+        head, objects, said = _verified(path, key)
+        await _asleep(context, order, head, objects)
+        name = await _poured(context, order, head, _entries(path, key))
+    return {"taken": head.taken, "dataStoreName": name, **said}
+
+
+async def _poured(context: Context, order: Order, head: Head, entries: Iterator[Entry]) -> str:
+    """All keys are in the place of what the tenant held; name of the DataStore."""
+    storage = (await _settled(context, order))["status"]["storage"]
+    name = str(storage["dataStoreName"])
     keyspace = Keyspace(schema=storage["setup"]["schema"], user=storage["setup"]["user"])
-    store = await context.open_store(storage["dataStoreName"])
+    store = await context.open_store(name)
     if not isinstance(store, EtcdStore):
-        raise Declined(f"DataStore {storage['dataStoreName']} is no etcd, and a backup is restored into an etcd only")
+        raise Declined(f"DataStore {name} is no etcd, and a backup is restored into an etcd only")
     async with store:
         await store.ensure(keyspace, writable=False)
-        await Pouring(store, keyspace.schema, order.token, _above(head, context.clock())).pour(
-            _entries(order.path, key)
-        )
-    return {"taken": head.taken, "dataStoreName": storage["dataStoreName"], **said}
+        await Pouring(store, keyspace.schema, order.token, _above(head, context.clock())).pour(entries)
+    return name
 
 
 def _above(head: Head, now: datetime) -> int:

@@ -1,11 +1,12 @@
 """Writes one tenant to a file, sealed: its object, what signs for it, and its keys at one revision. Then reads the file back.
 
-The file has its name only once it is whole; one that a Job before this one left half is replaced. Memory does not grow with
-the tenant.
+The file is in its place only once it is whole; one that a Job before this one left half is replaced. Memory does not grow
+with the tenant.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -22,6 +23,7 @@ from provider.hosting.datastores.etcd.copying import reading, writing
 from provider.hosting.datastores.etcd.ranges import range_of
 from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.hosting.reconcile.archiving import Declined, NotYet, key_in
+from provider.hosting.reconcile.archiving.places import Place
 from provider.hosting.reconcile.context import Context
 from provider.hosting.rotation.keyring import RINGS
 from provider.manifest import Manifest, meta
@@ -29,8 +31,6 @@ from provider.manifest.condition import timestamp
 
 log = logging.getLogger(__name__)
 
-PARTIAL = ".partial"
-SUFFIX = ".kamaji-backup"
 TRIES = 3  # while the store forgets the revision that is being read
 STALE = ("kubectl.kubernetes.io/last-applied-configuration", names.ANNOTATION_RESTORING, names.ANNOTATION_PLACED)
 
@@ -42,39 +42,36 @@ class Order:
     namespace: str
     tenant: str
     key_secret: str  # in the tenant's namespace
-    output: Path
+    place: Place
     keep: int = 0
 
 
 async def taken(context: Context, order: Order) -> dict[str, Any]:
     """What the backup is, for the status. Declined, or what is tried again: NotYet, StoreError, ApiError, OSError."""
     key = await key_in(context.cluster, order.namespace, order.key_secret)
-    order.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = order.output.with_name(order.output.name + PARTIAL)
-    try:
+    with order.place.drafted() as draft:
         for attempt in range(TRIES):
             try:
-                head = await _written(context, order, key, partial)
+                head = await _written(context, order, key, draft)
                 break
             except Outrun:
                 if attempt == TRIES - 1:
                     raise
                 log.warning("the store forgot the revision that was being read; once more")
-        content = _read_back(partial, key)
-        partial.replace(order.output)
-    finally:
-        partial.unlink(missing_ok=True)
-    _thinned(order)
+        content, size = _read_back(draft, key), draft.stat().st_size
+        await asyncio.to_thread(order.place.keep, draft)
+    if order.keep:
+        await asyncio.to_thread(order.place.thin, order.keep)
     return {
         "revision": head.revision,
         "kubernetesVersion": head.version,
         "taken": head.taken,
-        "fileSize": order.output.stat().st_size,
+        "fileSize": size,
         **content.said(),
     }
 
 
-async def _written(context: Context, order: Order, key: bytes, partial: Path) -> Head:
+async def _written(context: Context, order: Order, key: bytes, draft: Path) -> Head:
     raw = await _tenant(context, order)
     storage = raw["status"]["storage"]
     store, schema = await context.open_store(storage["dataStoreName"]), storage["setup"]["schema"]
@@ -91,7 +88,7 @@ async def _written(context: Context, order: Order, key: bytes, partial: Path) ->
             revision=await store.revision(),
             taken=timestamp(context.clock()),
         )
-        with partial.open("wb") as file:
+        with draft.open("wb") as file:
             writer = Writer(key, secrets.token_bytes(envelope.SALT), file.write)
             writer.begin(head, objects)
             await _pour(store, head, writer)
@@ -170,14 +167,3 @@ def _read_back(path: Path, key: bytes) -> Content:
         for _ in reader.entries():
             pass
         return reader.content
-
-
-def _thinned(order: Order) -> None:
-    """Older backups of the same folder go, but as many as are kept stay; and what a Job that was killed left half."""
-    if not order.keep:
-        return
-    found = sorted(order.output.parent.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime_ns, reverse=True)
-    for each in found[order.keep :]:
-        each.unlink(missing_ok=True)
-    for each in order.output.parent.glob(f"*{SUFFIX}{PARTIAL}"):
-        each.unlink(missing_ok=True)

@@ -20,6 +20,8 @@ from provider.settings import Settings
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CLAIM = meta.new(kinds.PERSISTENT_VOLUME_CLAIM, "vault", "kamaji-system", labels={OFFERED: "true"})
 TENANT = meta.new(kinds.TENANT_CONTROL_PLANE, "demo", "tenants")
+S3 = ("bucket", "prefix", "region", "endpoint", "secretName")
+IN_BUCKET: dict[str, Any] = {"destination": {"s3": {"bucket": "abc", "secretName": "keys"}}}
 UID = "0a1b2c3d-1111-2222-3333-444455556666"
 
 
@@ -112,6 +114,40 @@ def test_a_restore_cannot_write_the_volume_and_no_job_has_a_privilege() -> None:
         assert container["volumeMounts"][0].get("readOnly", False) is (view.raw["kind"] == "TenantRestore")
 
 
+@pytest.mark.fields("TenantBackup", *(f"spec.destination.s3.{each}" for each in S3))
+@pytest.mark.fields("TenantRestore", *(f"spec.source.s3.{each}" for each in S3))
+def test_a_bucket_is_told_by_flags_and_its_keys_by_the_name_of_a_secret() -> None:
+    s3 = {"bucket": "abc", "prefix": "a/b", "region": "eu", "endpoint": "https://s3.example", "secretName": "keys"}
+    expected = ["--bucket=abc", "--prefix=a/b", "--region=eu", "--s3-secret=keys", "--s3-endpoint=https://s3.example"]
+    for view, file in (
+        (backup(destination={"s3": s3}), "--output=tenants/demo/daily-0a1b2c3d.kamaji-backup"),
+        (restore(source={"s3": s3, "file": "a/b"}), "--input=a/b"),
+    ):
+        found = words(view)
+        assert [each for each in found if each in expected] == expected
+        assert {file, "--scratch=/scratch"} <= set(found)
+    assert "--s3-endpoint" not in " ".join(words(backup(**IN_BUCKET)))
+
+
+def test_a_job_with_a_bucket_has_a_scratch_volume_and_mounts_no_claim_and_no_secret() -> None:
+    for view in (backup(**IN_BUCKET), restore(source={**IN_BUCKET["destination"], "file": "x"})):
+        pod = job(view)["spec"]["template"]["spec"]
+        assert [each["name"] for each in pod["volumes"]] == ["scratch", "tmp"]
+        assert "emptyDir" in pod["volumes"][0]
+        (container,) = pod["containers"]
+        assert container["volumeMounts"][0] == {"name": "scratch", "mountPath": "/scratch"}
+
+
+def test_keys_of_access_that_are_missing_are_told_and_waited_for() -> None:
+    view = replace(backup(**IN_BUCKET), claim=None)
+    found = status.hindrance(view)
+    assert found is not None
+    assert found.reason == "CredentialsMissing"
+    assert "Secret tenants/keys has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: put" in found.message
+    assert not is_over({"status": status.of(view, found)})
+    assert status.hindrance(replace(view, credentials=True)) is None
+
+
 def test_backups_of_a_schedule_have_a_folder_in_which_they_are_thinned() -> None:
     view = replace(backup(labels={names.LABEL_SCHEDULE: "nightly"}), keep=5)
     assert "--output=/backups/tenants/demo/nightly/daily-0a1b2c3d.kamaji-backup" in words(view)
@@ -160,6 +196,16 @@ def test_a_backup_that_is_done_tells_what_it_is() -> None:
     assert "other" not in found
     assert found["file"] == "tenants/demo/daily-0a1b2c3d.kamaji-backup"
     assert is_over({"status": found})
+
+
+def test_a_failure_that_the_job_has_a_reason_for_is_told_with_that() -> None:
+    words = json.dumps({"reason": "BucketDenied", "message": "bucket b does not let us"})
+    found = status.of(ended(backup(**IN_BUCKET), "Failed", (1, words)), None)
+    assert told(found) == [("Ready", "False", "BucketDenied"), ("Stalled", "True", "BucketDenied")]
+    assert found["conditions"][0]["message"].startswith("bucket b does not let us. ")
+    view = backup(**IN_BUCKET)
+    tried = status.of(replace(view, job=job(view), pods=(_pod(1, words),)), None)["conditions"][0]
+    assert (tried["reason"], tried["message"].endswith("is tried again: bucket b does not let us")) == ("Running", True)
 
 
 def test_what_has_failed_is_stalled_with_the_words_of_its_last_pod() -> None:
