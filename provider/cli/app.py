@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from provider.cli import changing
+from provider.cli import changing, lasting
 from provider.cli.asking import Access, Everywhere, Namespace, Output, Tenant, ask
-from provider.cli.format import Format
+from provider.cli.format import Format, Order
 
 HELP = "Hosted control planes: what runs, why something does not, and what a change would do."
 app = typer.Typer(
@@ -41,6 +41,21 @@ def get(
 ) -> None:
     """List tenants: state, version, endpoint, store, usage, age."""
     ask(context, "fleet", lambda do, session: do.get(session, output), namespace, everywhere=everywhere)
+
+
+@app.command()
+def top(
+    context: typer.Context,
+    namespace: Namespace = None,
+    everywhere: Everywhere = False,
+    prices: Annotated[
+        str | None, typer.Option(metavar="FILE", help="YAML with prices: adds what a month costs")
+    ] = None,
+    by: Annotated[Order, typer.Option(help="the most of it first")] = Order.NAME,
+    output: Output = Format.TABLE,
+) -> None:
+    """List what each tenant takes: CPU, memory, bytes in its store, writes; and what that costs."""
+    ask(context, "fleet", lambda do, session: do.top(session, prices, by, output), namespace, everywhere=everywhere)
 
 
 @app.command()
@@ -76,6 +91,14 @@ def certificates(
 
 
 @app.command()
+def isolation(
+    context: typer.Context, tenant: Tenant, namespace: Namespace = None, output: Output = Format.TABLE
+) -> None:
+    """Say which promises of isolation hold for a tenant. Exit status 1 when one does not."""
+    ask(context, "tenant", lambda do, session: do.isolation(session, tenant, output), namespace)
+
+
+@app.command()
 def plan(context: typer.Context, file: File, namespace: Namespace = None, output: Output = Format.TABLE) -> None:
     """Say what a changed TenantControlPlane would change, which pods it replaces, and what clients will feel."""
     ask(context, "planning", lambda do, session: do.plan(session, file, output), namespace)
@@ -93,7 +116,14 @@ def doctor(context: typer.Context, namespace: Namespace = None, output: Output =
     ask(context, "cluster", lambda do, session: do.doctor(session, output), namespace)
 
 
-app.add_typer(changing.app)
+@app.command()
+def uninstall(context: typer.Context, output: Output = Format.TABLE) -> None:
+    """Say what has to go before the provider may, and how. Deletes nothing. Exit status 1 while there are tenants."""
+    ask(context, "cluster", lambda do, session: do.uninstall(session, output), everywhere=True)
+
+
+for each in (changing.app, lasting.app):
+    app.add_typer(each)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="where bare names are; else as the context says")
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="in all namespaces")]
+Wait = Annotated[str, typer.Option(metavar="TIME", help="for how long it is followed: 90s, 15m, 2h; 0s: only begun")]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is said of one tenant: why it is not ready, what it consists of, and what its Secrets prove."""
+"""What is said of one tenant: why it is not ready, what it consists of, what its Secrets prove, and whether it is apart."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from provider.api import kinds
 from provider.cli import certificates as dated
+from provider.cli import checks, output, reading, sentences
 from provider.cli import explain as explaining
-from provider.cli import output, reading, sentences
+from provider.cli import isolation as promised
 from provider.cli import tree as drawing
 from provider.cli.format import Format
 from provider.cli.session import Session
@@ -52,3 +53,11 @@ async def certificates(session: Session, tenant: str, form: Format) -> int:
     rows = dated.rows(await reading.secrets(session, found), datetime.now(UTC))
     output.rows(rows, dated.COLUMNS, form, f"{tenant} has no certificates yet")
     return 0
+
+
+async def isolation(session: Session, tenant: str, form: Format) -> int:
+    """Which promises of isolation hold; 1 when one does not."""
+    found = await session.tenant(tenant)
+    answers = await promised.checked(session, found, datetime.now(UTC), await reading.settings(session))
+    output.rows([each.row() for each in answers], checks.COLUMNS, form, "")
+    return ASKED_AND_NO if any(each.verdict == "bad" for each in answers) else 0
