@@ -20,6 +20,7 @@ kubectl get datastores
 - **CRDs are upgraded** by `helm upgrade` like all else: they are templates, not in Helm's `crds/`, which it installs once and
   never looks at again. They carry `helm.sh/resource-policy: keep`, so `helm uninstall` takes the provider away and leaves CRDs,
   tenants and stores; tenants go on serving. Installed again under the same name, it takes them up.
+  Where all shall go, `kamaji uninstall` first: it says no while there are tenants ([command-line.md](command-line.md)).
 - **From another installation** (`make install`, plain YAML): `helm install … --take-ownership --force-conflicts` once. What
   clusterctl installed, clusterctl upgrades: do not mix the two.
 - **Who rolls CRDs out by other means** sets `crds.install=false`.

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from provider.api import kinds, names
 from provider.api.served import KINDS
-from provider.cli.output import Column, Row
+from provider.cli.checks import Answer, Check, Question, asked
 from provider.cli.session import MANAGER, Session
 from provider.cluster.election import lease_name
-from provider.cluster.errors import ApiError, Forbidden, NotFound
+from provider.cluster.errors import NotFound
 from provider.manifest import meta, podstatus
 from provider.manifest.condition import holds
 from provider.settings import Settings
 
 OLDEST = (1, 30)  # with ValidatingAdmissionPolicy and the CEL that the CRDs use
 SKEW = 5.0  # seconds of clock that certificates made now can bear
+DNS = {"k8s-app": "kube-dns"}
+"""Label of the pods of a cluster's DNS, as kubeadm and most others set it."""
 PROVIDER = {"app.kubernetes.io/name": "kamaji-provider"}
 NEEDED = (
     ("list", names.KAMAJI_GROUP, "tenantcontrolplanes"),
@@ -30,51 +30,23 @@ NEEDED = (
 )
 """What people who look after tenants have to be allowed: verb, group, resource."""
 
-Verdict = Literal["ok", "unsure", "bad"]
-Answer = tuple[Verdict, str]
-COLUMNS = (Column("", "verdict"), Column("QUESTION", "question"), Column("ANSWER", "answer"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One question, its answer, and what to do where that is not good."""
-
-    question: str
-    verdict: Verdict
-    answer: str
-
-    def row(self) -> Row:
-        """As plain data."""
-        return {"verdict": self.verdict, "question": self.question, "answer": self.answer}
-
 
 async def checked(session: Session, now: Callable[[], datetime], settings: Settings) -> list[Check]:
     """All answers, in the order in which they matter. What cannot be asked is said to be so, and ends nothing."""
-    questions: Sequence[tuple[str, Callable[[], Awaitable[Answer]]]] = (
+    questions: Sequence[Question] = (
         ("Kubernetes version", lambda: _version(session)),
         ("clock", lambda: _clock(session, now)),
         ("kinds", lambda: _kinds(session)),
         ("provider", lambda: _provider(session, settings)),
         ("leader", lambda: _leader(session, now, settings)),
         ("nodes", lambda: _nodes(session)),
+        ("DNS", lambda: _dns(session)),
         ("storage", lambda: _storage(session)),
         ("load balancer", lambda: _balancer(session)),
         ("stores", lambda: _stores(session)),
         ("your permissions", lambda: _permissions(session)),
     )
-    return list(await asyncio.gather(*(_asked(question, ask) for question, ask in questions)))
-
-
-async def _asked(question: str, ask: Callable[[], Awaitable[Answer]]) -> Check:
-    try:
-        verdict, answer = await ask()
-    except Forbidden:
-        verdict, answer = "unsure", "you may not read what this needs"
-    except NotFound:
-        verdict, answer = "bad", "the cluster knows no such kind: is the provider installed?"
-    except ApiError as error:
-        verdict, answer = "bad", error.message
-    return Check(question=question, verdict=verdict, answer=answer)
+    return await asked(questions)
 
 
 async def _version(session: Session) -> Answer:
@@ -153,6 +125,17 @@ async def _nodes(session: Session) -> Answer:
         return "bad", f"{answer}: add one, or uncordon one"
     alone = "; replicas of one tenant share a node" if len(ready) == 1 else ""
     return "unsure" if alone else "ok", answer + alone
+
+
+async def _dns(session: Session) -> Answer:
+    """Control planes find their stores, and we find both, by names of Services."""
+    found = await session.cluster.list(kinds.POD, "kube-system", labels=DNS)
+    ready = sum(map(podstatus.is_ready, found))
+    if not found:
+        return "unsure", "no pod in kube-system is labelled k8s-app=kube-dns: see that names of Services are resolved"
+    if not ready:
+        return "bad", f"none of its {len(found)} pods is ready, so no store is found: kubectl -n kube-system get pods"
+    return "ok", f"{ready} of {len(found)} pods ready"
 
 
 async def _storage(session: Session) -> Answer:

@@ -14,7 +14,7 @@ from typing import Any
 
 from provider.api import names
 from provider.cli import listing, runbook
-from provider.cli.output import age
+from provider.cli.output import age, clean
 from provider.cli.runbook import Advice
 from provider.hosting.status.tenant import ORDER
 from provider.manifest import Manifest, meta
@@ -25,7 +25,6 @@ WARNINGS = 5  # of the last Events that are shown
 AFTER_CAUSE = "WaitingForPart"  # of a part that only waits for another, which says more
 POSITIVE = ("Paused", "Stalled", "Reconciling", "Placed")
 """Conditions that are no promise: True is news, and what they say is said by another one too."""
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +157,7 @@ def _finding(found: Manifest, condition: Mapping[str, Any], now: datetime) -> Fi
     return Finding(
         what=str(condition.get("type")),
         reason=reason,
-        message=_clean(str(condition.get("message") or reason)),
+        message=clean(str(condition.get("message") or reason)),
         since=age(condition.get("lastTransitionTime"), now),
         advice=_put(found, runbook.advice(reason)),
     )
@@ -186,7 +185,7 @@ def _warnings(found: Manifest, events: Iterable[Manifest], now: datetime) -> Ite
         about = each.get("regarding") or {}
         if each.get("type") != "Warning" or not re.match(rf"{re.escape(name)}(-|$)", str(about.get("name"))):
             continue
-        words = _clean(str(each.get("note") or ""))
+        words = clean(str(each.get("note") or ""))
         key = (str(about.get("kind")), str(each.get("reason")))
         said.setdefault(
             key,
@@ -199,8 +198,3 @@ def _moment(event: Manifest) -> str:
     series = event.get("series") or {}
     found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
     return str(found or event["metadata"].get("creationTimestamp") or "")
-
-
-def _clean(text: str) -> str:
-    """Words of others on a terminal: nothing in them moves a cursor or changes a colour."""
-    return UNPRINTABLE.sub("", text).strip()

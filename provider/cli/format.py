@@ -20,3 +20,14 @@ class Ring(StrEnum):
     FRONT_PROXY_CA = "front-proxy-ca"
     SERVICE_ACCOUNT_KEY = "service-account-key"
     ENCRYPTION_KEY = "encryption-key"
+
+
+class Order(StrEnum):
+    """What `top --by` takes."""
+
+    NAME = "name"
+    CPU = "cpu"
+    MEMORY = "memory"
+    STORAGE = "storage"
+    WRITES = "writes"
+    COST = "cost"

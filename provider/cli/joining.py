@@ -59,13 +59,5 @@ def pinned(bundle: bytes) -> list[str]:
     ]
 
 
-def duration(text: str) -> timedelta:
-    """`30m`, `24h`, `7d`. Trouble for anything else."""
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if len(text) < 2 or text[-1] not in units or not text[:-1].isdecimal() or len(text) > 6:
-        raise Trouble(f"{text!r} is no time: write one such as 30m, 24h or 7d")
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
-
-
 def _random(size: int) -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from provider.cli.format import Format
 
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 UNBOUNDED = 100_000  # columns of a pipe: whoever reads there cuts lines himself
 Row = dict[str, Any]
 """One line of a table: what JSON and YAML show too, by keys that stay."""
@@ -77,6 +79,11 @@ def age(since: str | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
+def clean(text: str) -> str:
+    """Words of others on a terminal: nothing in them moves a cursor or changes a colour."""
+    return UNPRINTABLE.sub("", text).strip()
+
+
 COLOURS = {"Ready": "green", "True": "green", "yes": "green", "NotReady": "red", "False": "red", "no": "red"}
 
 
@@ -88,4 +95,5 @@ def _cell(value: Any, key: str) -> Text:
         if isinstance(value, bool)
         else str(value)
     )
+    words = " ".join(clean(words).split())
     return Text(words, style=COLOURS.get(words, "") if key in ("state", "ready") else "")

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from provider.api import kinds
+from provider.api import kinds, names
 from provider.api.kinds import Kind
 from provider.cli.trouble import NO_ANSWER, Trouble
 from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.errors import NotFound
-from provider.manifest import Manifest
+from provider.manifest import Manifest, meta
 
 MANAGER = "kamaji-cli"  # as who it writes
 
@@ -36,6 +36,11 @@ class Session:
     namespace: str
     everywhere: bool = False
 
+    @property
+    def where(self) -> str:
+        """For people: where tenants are listed."""
+        return "any namespace" if self.everywhere else f"namespace {self.namespace}; -A looks everywhere"
+
     async def tenant(self, said: str) -> Manifest:
         """The TenantControlPlane that `name` or `namespace/name` means. Trouble when there is none, with what there is."""
         namespace, name = self.named(said)
@@ -45,8 +50,13 @@ class Session:
         return found
 
     async def asked(self, tenant: Manifest) -> tuple[Kind, Manifest]:
-        """Who says what the tenant is: its KamajiControlPlane where Cluster API asks for it, else itself."""
+        """Who says what the tenant is: its KamajiControlPlane where Cluster API asks for it, else itself.
+
+        Trouble where that one is in another management cluster: it would take back what is written here.
+        """
         metadata = tenant["metadata"]
+        if who := meta.labels_of(tenant).get(names.LABEL_CONTROL_PLANE):
+            raise Trouble(f"KamajiControlPlane {who} of another management cluster asks for it: say it there")
         for owner in metadata.get("ownerReferences") or ():
             if owner.get("kind") == kinds.KAMAJI_CONTROL_PLANE.kind and owner.get("controller"):
                 found = await self.cluster.get(kinds.KAMAJI_CONTROL_PLANE, owner["name"], metadata["namespace"])

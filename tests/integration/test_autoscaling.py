@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from provider.api import kinds
-from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.hosting.reconcile.autoscaling import PAUSE, Autoscaler
 from provider.manifest import Manifest, meta, quantity
 from provider.manifest.condition import find
 from tests.integration.hosted import MANAGER, Hosted
-from tests.integration.in_force import let_through, refused
+from tests.integration.in_force import refused
+from tests.integration.metrics_api import metrics_served
 from tests.integration.tenant_world import TenantWorld
 
 API_SERVER = "kube-apiserver"
@@ -209,27 +209,6 @@ async def test_it_says_when_there_is_no_tenant_or_no_pod_and_ends_with_its_objec
     await tenant.say(controlPlane={"deployment": {"replicas": 0}})
     assert await scaler(tenant.key) == PAUSE
     assert await reason(tenant) == "TenantAsleep"
-
-
-@asynccontextmanager
-async def metrics_served(cluster: Cluster) -> AsyncIterator[None]:
-    """The API of a metrics server, without one: what it would say is written there by hand."""
-    name = "pods.metrics.k8s.io"
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    spec = {
-        "group": "metrics.k8s.io",
-        "scope": "Namespaced",
-        "names": {"kind": "PodMetrics", "plural": "pods"},
-        "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": schema}],
-    }
-    made = meta.new(kinds.CUSTOM_RESOURCE_DEFINITION, name, spec=spec)
-    made["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, in a test"}
-    await cluster.apply(made, manager=MANAGER)
-    await let_through(lambda: cluster.list(kinds.POD_METRICS))
-    try:
-        yield
-    finally:
-        await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, name)
 
 
 async def test_with_a_metrics_server_all_containers_are_followed_and_without_one_that_is_said(

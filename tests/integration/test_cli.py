@@ -22,8 +22,7 @@ from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.manifest import meta
 from tests.integration.hosted import Hosted, Store
-
-PROGRAM = "from provider.cli.app import main; main()"
+from tests.integration.kamaji_process import PROGRAM, Kamaji
 
 
 @pytest.fixture
@@ -41,35 +40,7 @@ async def tenant(management: Cluster, namespace: str, store: Store, tmp_path: Pa
 
 @pytest.fixture
 def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
-    file = tmp_path / "kubeconfig"
-    document = yaml.safe_load(api_server.kubeconfig())
-    document["contexts"][0]["context"]["namespace"] = namespace
-    file.write_text(yaml.safe_dump(document))
-    return Kamaji(file, tmp_path)
-
-
-class Kamaji:
-    """Runs it, as from a pipe."""
-
-    def __init__(self, kubeconfig: Path, home: Path) -> None:
-        self.kubeconfig = kubeconfig
-        self.home = home
-
-    async def __call__(self, *arguments: str, said: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", PROGRAM, *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home), **environment},
-            input=said,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-
-    async def data(self, *arguments: str) -> Any:
-        done = await self(*arguments, "-o", "json")
-        return json.loads(done.stdout)
+    return Kamaji.of(api_server, namespace, tmp_path)
 
 
 async def test_a_tenant_at_a_glance_is_a_line_also_in_a_pipe_and_data_on_request(
@@ -344,6 +315,7 @@ async def test_the_doctor_names_what_is_not_fit_and_goes_on(tenant: Hosted, kama
     assert rows["clock"]["verdict"] == "ok"
     assert rows["kinds"]["verdict"] == "ok"
     assert rows["leader"]["verdict"] == "bad"
+    assert rows["DNS"]["verdict"] == "unsure"  # nobody runs pods here
     assert rows["storage"]["answer"].startswith("no default StorageClass")
     assert rows["your permissions"]["verdict"] == "ok"
 

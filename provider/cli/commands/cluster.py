@@ -1,0 +1,44 @@
+"""Whether a management cluster is fit, and whether the provider may leave it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from provider.api import kinds
+from provider.api.kinds import Kind
+from provider.cli import checks, output, reading
+from provider.cli import doctor as examining
+from provider.cli import leaving as going
+from provider.cli.format import Format
+from provider.cli.session import Session
+from provider.cli.trouble import ASKED_AND_NO
+from provider.cluster.errors import NotFound
+from provider.manifest import Manifest
+
+
+async def doctor(session: Session, form: Format) -> int:
+    """A line for each question; 1 when it is not."""
+    found = await examining.checked(session, lambda: datetime.now(UTC), await reading.settings(session))
+    output.rows([each.row() for each in found], checks.COLUMNS, form, "")
+    return ASKED_AND_NO if any(each.verdict == "bad" for each in found) else 0
+
+
+async def uninstall(session: Session, form: Format) -> int:
+    """What is there still, and what to do about it; 1 while there are tenants. Nothing is deleted."""
+    namespace = (await reading.settings(session)).namespace
+    found = {each: await _all(session, each) for each in (*going.TENANTS, *going.OTHERS)}
+    deployment = await session.cluster.get(kinds.DEPLOYMENT, reading.DEPLOYMENT, namespace)
+    left = going.leaving(found, deployment, namespace)
+    if form is Format.TABLE:
+        print("\n".join(left.sentences()))
+    else:
+        output.data(left.said(), form)
+    return 0 if left.allowed else ASKED_AND_NO
+
+
+async def _all(session: Session, kind: Kind) -> list[Manifest]:
+    """None of a kind that is not there, or is no more."""
+    try:
+        return await session.cluster.list(kind)
+    except NotFound:
+        return []
