@@ -7,7 +7,7 @@ to be said once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,22 +26,22 @@ COLUMNS = (
     Column("STATE", "state"),
     Column("TAKEN", "taken"),
     Column("SIZE", "size"),
-    Column("VOLUME", "volume"),
+    Column("WHERE", "where"),
     Column("FILE", "file"),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a file lies or is to lie, and what seals it. Empty: not said."""
+    """Where a file lies or is to lie, in the words of a TenantBackup's destination, and what seals it. Empty: not said."""
 
-    volume: str = ""
+    destination: Manifest = field(default_factory=dict)
     key: str = ""
     file: str = ""
 
     def filled(self, other: Place) -> Place:
         """What is not said here is as said there."""
-        return Place(volume=self.volume or other.volume, key=self.key or other.key)
+        return Place(destination=self.destination or other.destination, key=self.key or other.key)
 
 
 def usual(tenant: str, schedules: Iterable[Manifest], backups: Iterable[Manifest]) -> Place:
@@ -49,19 +49,24 @@ def usual(tenant: str, schedules: Iterable[Manifest], backups: Iterable[Manifest
     of_it = [each for each in schedules if _tenant(each) == tenant]
     last = sorted((each for each in backups if _tenant(each) == tenant), key=_made)
     found = next(iter([*of_it, *reversed(last)]), None)
-    return Place() if found is None else Place(volume=_claim(found["spec"].get("destination")), key=_key(found))
+    return Place() if found is None else Place(destination=_destination(found), key=_key(found))
+
+
+def on_volume(claim: str) -> Manifest:
+    """The destination that is a claim in the provider's namespace; nothing when none is named."""
+    return {"volume": {"claimName": claim}} if claim else {}
 
 
 def backup(tenant: Manifest, name: str, where: Place) -> Manifest:
     """A TenantBackup. Trouble when it is not known where to, or by which key."""
-    missing = [option for option, value in (("--volume", where.volume), ("--key", where.key)) if not value]
+    missing = [option for option, value in (("--volume", where.destination), ("--key", where.key)) if not value]
     if missing:
         words = "neither a schedule nor an earlier backup of it says where: say"
         raise Trouble(f"{words} {' and '.join(missing)} (see docs/backup.md for how both are made)")
     spec = {
         "tenantControlPlaneName": tenant["metadata"]["name"],
         "encryptionSecretName": where.key,
-        "destination": {"volume": {"claimName": where.volume}},
+        "destination": where.destination,
     }
     return meta.new(kinds.TENANT_BACKUP, name, tenant["metadata"]["namespace"], spec=spec)
 
@@ -70,7 +75,7 @@ def place(found: Manifest) -> Place:
     """Where a backup is. Trouble when it is not whole."""
     if not holds((found.get("status") or {}).get("conditions"), "Ready"):
         raise Trouble(f"{_name(found)} is not whole: {judged(found).words}", ASKED_AND_NO)
-    return Place(volume=_claim(found["spec"].get("destination")), key=_key(found), file=str(found["status"]["file"]))
+    return Place(destination=_destination(found), key=_key(found), file=str(found["status"]["file"]))
 
 
 def restore(named: tuple[str, str], name: str, where: Place, *, in_place: bool) -> Manifest:
@@ -78,7 +83,7 @@ def restore(named: tuple[str, str], name: str, where: Place, *, in_place: bool) 
     spec: dict[str, Any] = {
         "tenantControlPlaneName": named[1],
         "encryptionSecretName": where.key,
-        "source": {"volume": {"claimName": where.volume}, "file": where.file},
+        "source": {**where.destination, "file": where.file},
         **({"inPlace": True} if in_place else {}),
     }
     return meta.new(kinds.TENANT_RESTORE, name, named[0], spec=spec)
@@ -111,7 +116,8 @@ def row(found: Manifest) -> Row:
         "taken": status.get("taken"),
         "size": status.get("fileSize"),
         "keys": status.get("keys"),
-        "volume": _claim(found["spec"].get("destination")),
+        "where": _words(_destination(found)),
+        "destination": _destination(found),
         "key": _key(found),
         "file": status.get("file") or None,
     }
@@ -134,7 +140,7 @@ def done(found: Manifest) -> str:
     status, tenant = found["status"], f"{found['metadata']['namespace']}/{_tenant(found)}"
     what = f"{status.get('keys', 0)} keys as of {status.get('taken')}"
     if found["kind"] == kinds.TENANT_BACKUP.kind:
-        return f"{tenant} is in {status.get('file')} of volume {_claim(found['spec'].get('destination'))}: {what}"
+        return f"{tenant} is in {status.get('file')} of {_words(_destination(found))}: {what}"
     return f"{tenant} holds {what}; its pods come up: `kamaji explain {tenant}`"
 
 
@@ -150,8 +156,13 @@ def _key(found: Manifest) -> str:
     return str(found["spec"]["encryptionSecretName"])
 
 
-def _claim(place: Any) -> str:
-    return str(((place or {}).get("volume") or {}).get("claimName") or "")
+def _destination(found: Manifest) -> Manifest:
+    return dict(found["spec"].get("destination") or {})
+
+
+def _words(destination: Manifest) -> str:
+    bucket = (destination.get("s3") or {}).get("bucket")
+    return f"bucket {bucket}" if bucket else f"volume {(destination.get('volume') or {}).get('claimName')}"
 
 
 def _made(found: Manifest) -> tuple[str, str]:

@@ -21,7 +21,7 @@ async def backup(session: Session, tenant: str, volume: str, key: str, wait: str
     """One, to its end or only begun."""
     patience, found = duration.read(wait), await session.tenant(tenant)
     namespace, called = found["metadata"]["namespace"], found["metadata"]["name"]
-    place = Place(volume=volume, key=key)
+    place = Place(destination=kept.on_volume(volume), key=key)
     if not (volume and key):
         schedules = await session.all(kinds.TENANT_BACKUP_SCHEDULE, namespace)
         place = place.filled(kept.usual(called, schedules, await session.all(kinds.TENANT_BACKUP, namespace)))

@@ -9,7 +9,7 @@ import pytest
 
 from provider.api.backup import TenantBackup, TenantRestore
 from provider.cli import backups
-from provider.cli.backups import Place
+from provider.cli.backups import Place, on_volume
 from provider.cli.trouble import Trouble
 from provider.manifest import Manifest
 
@@ -46,15 +46,15 @@ def test_it_goes_where_the_schedule_says_else_where_the_last_one_went() -> None:
         taken(tenant="x", claim="x", made="2026-04-01"),
     )
     schedule = taken(claim="nightly")
-    assert backups.usual("demo", [], [newer, older, others]) == Place(volume="new", key="sealed")
-    assert backups.usual("demo", [schedule], [newer]) == Place(volume="nightly", key="sealed")
+    assert backups.usual("demo", [], [newer, older, others]) == Place(destination=on_volume("new"), key="sealed")
+    assert backups.usual("demo", [schedule], [newer]) == Place(destination=on_volume("nightly"), key="sealed")
     assert backups.usual("demo", [], [others]) == Place()
 
 
 def test_what_the_user_says_comes_first_and_what_nobody_says_is_asked_for() -> None:
-    place = Place(volume="mine").filled(Place(volume="nightly", key="sealed"))
+    place = Place(destination=on_volume("mine")).filled(Place(destination=on_volume("nightly"), key="sealed"))
     made = backups.backup(TENANT, "demo-1", place)
-    assert TenantBackup.parse(made).spec.destination.claim == "mine"
+    assert str(TenantBackup.parse(made).spec.destination) == "volume mine"
     assert made["spec"]["encryptionSecretName"] == "sealed"
     with pytest.raises(Trouble, match="say --volume and --key") as caught:
         backups.backup(TENANT, "demo-1", Place())
@@ -67,6 +67,17 @@ def test_a_restore_is_of_the_file_that_the_backup_says_and_in_place_only_when_th
     assert TenantRestore.parse(made).spec.source.file == "team/demo/b.kamaji-backup"
     assert made["spec"]["inPlace"] is True
     assert "inPlace" not in backups.restore(("team", "next"), "next-1", place, in_place=False)["spec"]
+
+
+def test_a_bucket_is_taken_over_whole_and_called_by_its_name() -> None:
+    bucket = {"s3": {"bucket": "nightly", "secretName": "s3-keys"}}
+    found = whole()
+    found["spec"]["destination"] = bucket
+    assert backups.backup(TENANT, "demo-1", backups.usual("demo", [], [found]))["spec"]["destination"] == bucket
+    made = backups.restore(("team", "next"), "next-1", backups.place(found), in_place=False)
+    assert made["spec"]["source"] == {**bucket, "file": found["status"]["file"]}
+    assert backups.row(found)["where"] == "bucket nightly"
+    assert "of bucket nightly:" in backups.done(found)
 
 
 def test_nothing_is_restored_from_a_backup_that_is_not_whole() -> None:
