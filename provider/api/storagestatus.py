@@ -64,6 +64,7 @@ class EncryptionStatus(SecretStatus):
     """How far stored objects are encrypted. Ours. Counts are of the last look; `left` were written by another than `writer`."""
 
     phase: Annotated[str, one_of(*ENCRYPTION_PHASES)]
+    step: Annotated[Int64 | None, Field(description="A Secret of an earlier one is not taken for the key.")] = None
     resources: tuple[str, ...] = ()
     writer: str = ""
     objects: int | None = None

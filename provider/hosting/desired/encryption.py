@@ -32,6 +32,8 @@ def build(view: View) -> Iterator[Manifest]:
         raise encryption.lost(view)
     making = Making(fresh=lambda: Key(view.mint.cipher()), now=view.now)
     after = phases.advanced(before, asked, encryption.facts(view, before, asked), making)
+    if after is None and _any_held(view):
+        after = before  # let go first, and gone after that
     if after is None:
         return
     data = {FILE: document.written(after.document)}
@@ -39,7 +41,8 @@ def build(view: View) -> Iterator[Manifest]:
     for node in encryption.NODES:
         obeyed = credential.obeyed(view, node.secret(view.name), now=anew)
         secret = credential.noted(view, node, data, encryption.noted(after) | obeyed)
-        yield secret if _may_go(view, node) or not after.mounted else _held(secret)
+        goes = _may_go(view, node) or (not after.mounted and encryption.over(view))
+        yield secret if goes else _held(secret)
 
 
 def _held(secret: Manifest) -> Manifest:
@@ -48,18 +51,21 @@ def _held(secret: Manifest) -> Manifest:
 
 
 def _may_go(view: View, node: Node) -> bool:
-    """Whether one that is deleted may go, to be made anew: the other is whole. Of two that are deleted one goes first."""
-    own, other = (
-        view.seen.get(kinds.SECRET, each.secret(view.name), view.namespace)
-        for each in (node, *(one for one in encryption.NODES if one is not node))
-    )
-    if own is None or other is None or not _ends(own) or encryption.read(other) is None:
+    """Whether one that is deleted may go, to be made anew: the other holds all. Of two that are deleted one goes first."""
+    name, other = (each.secret(view.name) for each in (node, *(one for one in encryption.NODES if one is not node)))
+    if not _ends(view, name) or other not in encryption.current(view):
         return False
-    return node is encryption.NODES[0] or not _ends(other)
+    return node is encryption.NODES[0] or not _ends(view, other)
 
 
-def _ends(secret: Manifest) -> bool:
-    return bool(secret["metadata"].get("deletionTimestamp"))
+def _any_held(view: View) -> bool:
+    found = (view.seen.get(kinds.SECRET, each.secret(view.name), view.namespace) for each in encryption.NODES)
+    return any(names.FINALIZER_KEY in (each["metadata"].get("finalizers") or ()) for each in found if each)
+
+
+def _ends(view: View, name: str) -> bool:
+    found = view.seen.get(kinds.SECRET, name, view.namespace)
+    return found is not None and bool(found["metadata"].get("deletionTimestamp"))
 
 
 def report(view: View) -> dict[str, Any]:
@@ -79,6 +85,7 @@ def report(view: View) -> dict[str, Any]:
     block = {
         "secretName": secret,
         "checksum": checksum.of(view.secret(secret)),
+        "step": encryption.step(view),
         "phase": found.phase,
         "resources": sorted(found.held.document.writers),
         "writer": found.by,

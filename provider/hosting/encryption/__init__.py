@@ -8,9 +8,9 @@ once more when `order` says so, and the status tells of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from provider.api import kinds, names
 from provider.api.credentials import tenants
@@ -45,17 +45,29 @@ def held(view: View) -> Held | None:
 
     Invalid when none is whole and one should be: no other key can take the place of a lost one.
     """
-    stand = [each.secret(view.name) for each in NODES]
     brought = view.seen.get(kinds.SECRET, names.encryption_brought_secret(view.name), view.namespace)
-    secrets = [found for each in stand if (found := view.seen.get(kinds.SECRET, each, view.namespace))]
-    whole = [one for each in secrets if (one := read(each)) is not None]
     taken_in = brought is None or bool(brought["metadata"].get("deletionTimestamp"))
     before = None if brought is None or taken_in else read(brought)
-    if whole:
-        return phases.joined(max(whole, key=lambda each: each.step), before)
-    if before is None and (secrets or _remembered(view)):
+    if whole := current(view):
+        found, without = next(iter(whole.values())), rotation.started(view) and not _remembered(view)
+        return phases.joined(phases.silent(found) if without else found, before)
+    if before is None and (recalled := _recalled(view)) is not None:
+        return recalled
+    if before is None and (_standing(view) or not over(view)):
         raise lost(view)
-    return before
+    return before and replace(before, step=max(before.step, _reached(view)))
+
+
+def current(view: View) -> dict[str, Held]:
+    """By name, those of the two Secrets that hold what the provider wrote last: not one that somebody put back from before."""
+    whole = _whole(view)
+    last = max(_reached(view), *(each.step for each in whole.values()), 0)
+    return {name: each for name, each in whole.items() if each.step >= last}
+
+
+def step(view: View) -> int:
+    """Which one is in the Secrets. What is held may be one further, as long as they lack what a backup brought."""
+    return max((each.step for each in current(view).values()), default=0)
 
 
 def held_if_whole(view: View) -> Held | None:
@@ -72,9 +84,9 @@ def lost(view: View) -> Invalid:
     return Invalid(
         "EncryptionKeyLost",
         f"objects of this tenant are stored encrypted, and neither of Secrets {both} in namespace {view.namespace} holds what"
-        " the provider wrote: without that key they cannot be read, and another is not made in its place. Pods that run have it"
-        " still, and stay as they are: put one of the Secrets back from a backup of this cluster before they end; or have a"
-        " TenantRestore with spec.inPlace bring it together with the objects of its backup",
+        " the provider wrote last: without that key they cannot be read, and another is not made in its place. Pods that run"
+        " have it still, and stay as they are: put one of the Secrets back from a backup of this cluster before they end; or"
+        " have a TenantRestore with spec.inPlace bring it together with the objects of its backup",
     )
 
 
@@ -169,14 +181,51 @@ def known(view: View) -> Stored | None:
     return view.stored if view.stored is not None and view.stored.document == _checksum(view) else None
 
 
+def over(view: View) -> bool:
+    """Whether no status tells of an encryption and no pod is to have one any more, though pods of before may still run."""
+    template = rotation.started(view)[:1] if view.deployment else rotation.started(view)
+    return not _told(view).get("checksum") and not any(LABEL in meta.labels_of(each) for each in template)
+
+
 def _checksum(view: View) -> str:
     return checksum.of(view.secret(SECRET(view.name)))
 
 
+def _standing(view: View) -> dict[str, Manifest]:
+    """By name, those of the two Secrets that there are."""
+    found = ((name := each.secret(view.name), view.seen.get(kinds.SECRET, name, view.namespace)) for each in NODES)
+    return {name: each for name, each in found if each}
+
+
+def _whole(view: View) -> dict[str, Held]:
+    return {name: found for name, each in _standing(view).items() if (found := read(each)) is not None}
+
+
+def _recalled(view: View) -> Held | None:
+    """One of before, where it has the key by which everything is written by now, as the status says."""
+    told = _told(view)
+    if told.get("phase") != "Encrypted":
+        return None
+    for each in _whole(view).values():
+        for reader in each.document.readers:
+            if reader.words == told.get("writer"):
+                return phases.recalled(each, reader, told.get("resources") or (), _reached(view))
+    return None
+
+
+def _told(view: View) -> Mapping[str, Any]:
+    """What the status said last."""
+    return (view.status.get("storage") or {}).get("encryption") or {}
+
+
+def _reached(view: View) -> int:
+    """The step that pods may run with already."""
+    return int(_told(view).get("step") or 0)
+
+
 def _remembered(view: View) -> bool:
     """Whether a status or pods tell of an encryption."""
-    told = ((view.status.get("storage") or {}).get("encryption") or {}).get("checksum")
-    return bool(told) or any(LABEL in meta.labels_of(each) for each in rotation.started(view))
+    return bool(_told(view).get("checksum")) or any(LABEL in meta.labels_of(each) for each in rotation.started(view))
 
 
 def _moment(text: str) -> datetime | None:

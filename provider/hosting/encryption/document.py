@@ -37,6 +37,11 @@ class Key:
         return f"key-{hashlib.sha256(b'a key of stored objects' + self.secret).hexdigest()[:16]}"
 
     @property
+    def words(self) -> str:
+        """For a status."""
+        return self.name
+
+    @property
     def prefix(self) -> bytes:
         """How what it encrypted begins in the store."""
         return ENCRYPTED + f"secretbox:v1:{self.name}:".encode()
@@ -56,6 +61,11 @@ class Plugin:
     def name(self) -> str:
         """One a socket."""
         return f"kms-{hashlib.sha256(self.endpoint.encode()).hexdigest()[:8]}"
+
+    @property
+    def words(self) -> str:
+        """For a status."""
+        return f"the plugin at {self.endpoint}"
 
     @property
     def prefix(self) -> bytes:

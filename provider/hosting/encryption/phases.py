@@ -8,7 +8,7 @@ the steps look at what is held and at what is wanted, and not at how it came so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -34,7 +34,7 @@ class Held:
     """All that is known of a tenant's encryption, in the Secret and its copy."""
 
     document: Document = field(default_factory=Document)
-    step: int = 1  # of two copies the one that went further counts
+    step: int = 1  # of two copies the one that went further counts, also of two that one tenant had at different times
     key: str = ""  # which key of ours shall write, where no plugin does
     turn: str = ""  # the request that was carried out last
     made: datetime | None = None  # since when that key is there
@@ -86,6 +86,20 @@ def joined(held: Held, brought: Held | None) -> Held:
     return replace(held, document=document, by="", step=max(held.step, brought.step) + 1)
 
 
+def silent(held: Held) -> Held:
+    """What can read the same and writes plain: where pods run without it, as when somebody puts back a Secret of before."""
+    writers = dict.fromkeys(held.document.writers, PLAIN)
+    if writers == held.document.writers:
+        return held
+    return replace(held, document=replace(held.document, writers=writers), by="", step=held.step + 1)
+
+
+def recalled(held: Held, writer: Reader, resources: Iterable[str], step: int) -> Held:
+    """One of before, by which everything can be read that a later one of that step had written: with this writer."""
+    document = Document(dict.fromkeys(resources, writer.name), held.document.readers)
+    return replace(held, document=document, key=writer.name if isinstance(writer, Key) else "", by="", step=step + 1)
+
+
 def goal(held: Held, wish: Wish) -> Document | None:
     """What the document shall be in the end; None while who shall write is not even there."""
     if not wish.on:
@@ -106,10 +120,11 @@ def steady(held: Held, wish: Wish) -> bool:
 
 
 def _begun(wish: Wish, facts: Facts, making: Making) -> Held:
-    """Where pods run, they learn to read before any of them writes so."""
+    """Where pods run, they learn to read before any of them writes so. It begins with a step that no former one has reached."""
     writer: Reader = Plugin(wish.plugin) if wish.plugin else making.fresh()
     name = writer.name if facts.unused else PLAIN
-    held = Held(document=Document(dict.fromkeys(wish.resources, name), (writer,)), turn=wish.request)
+    document, step = Document(dict.fromkeys(wish.resources, name), (writer,)), int(making.now.timestamp())
+    held = Held(document=document, step=step, turn=wish.request)
     return replace(held, key=writer.name, made=making.now) if isinstance(writer, Key) else held
 
 

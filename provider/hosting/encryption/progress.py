@@ -8,7 +8,6 @@ from typing import Literal
 from provider.api.verdict import Verdict
 from provider.hosting import encryption, rotation
 from provider.hosting.encryption import phases, wish
-from provider.hosting.encryption.document import Plugin
 from provider.hosting.encryption.phases import Held, Wish
 from provider.hosting.view import Stored, View
 
@@ -57,7 +56,4 @@ def _phase(view: View, held: Held, asked: Wish) -> Phase:
 
 def _by(held: Held, asked: Wish) -> str:
     aim = phases.goal(held, asked)
-    if aim is None or not aim.readers:
-        return ""
-    (reader,) = aim.readers
-    return f"the plugin at {reader.endpoint}" if isinstance(reader, Plugin) else reader.name
+    return aim.readers[0].words if aim is not None and aim.readers else ""

@@ -19,7 +19,7 @@ from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
 from tests.golden.world import tenant, view, walk
 from tests.unit.provider.hosting.encryption.test_every_step import MOUNTED, SOCKET
-from tests.unit.provider.hosting.encryption.vaults import COPY, MAIN, Vault
+from tests.unit.provider.hosting.encryption.vaults import COPY, MAIN, Vault, encrypted
 
 OLD, NEW = Key(bytes(32)), Key(bytes(31) + b"\1")
 
@@ -27,16 +27,6 @@ OLD, NEW = Key(bytes(32)), Key(bytes(31) + b"\1")
 def asking(said: str, plugin: str = "") -> Manifest:
     annotations = {names.ANNOTATION_ENCRYPT: said} | ({names.ANNOTATION_ENCRYPTION_PLUGIN: plugin} if plugin else {})
     return tenant(annotations=annotations, **MOUNTED)
-
-
-def encrypted() -> Vault:
-    """One whose secrets are."""
-    vault = Vault().begin()
-    vault.write("secrets", "a")
-    vault.say(encrypt="secrets")
-    vault.settle(5)
-    assert vault.told()[:2] == ("True", "Encrypted")
-    return vault
 
 
 def hurt(vault: Vault, name: str, old: bytes, new: bytes) -> None:
@@ -187,18 +177,6 @@ def test_where_the_store_holds_what_another_key_encrypted_no_first_key_is_made()
     walked = walk(view(asking("secrets"), stored=Stored(foreign=True)))
     found = walked.declined["encryption"]
     assert (found.reason, "encryption" in walked.said) == ("EncryptionKeyLost", False)
-
-
-def test_a_secret_of_an_earlier_step_does_not_take_the_place_of_a_later_one() -> None:
-    """As a backup of the management cluster puts it back, whole, but without the key that writes by now."""
-    vault = encrypted()
-    earlier = vault.objects[("Secret", "tenants", MAIN)]
-    vault.say(rotate_encryption_key="one")
-    vault.settle()
-    now = vault.secret(MAIN)
-    vault.objects[("Secret", "tenants", MAIN)] = earlier
-    vault.look()
-    assert vault.secret(MAIN) == now
 
 
 def test_a_request_on_the_secret_asks_for_another_key_as_well() -> None:

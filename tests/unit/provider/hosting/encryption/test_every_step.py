@@ -56,9 +56,9 @@ class Encryption(RuleBasedStateMachine):
     def passes(self) -> None:
         self.vault.look()
 
-    @rule(writes=st.integers(0, 6))
-    def dies(self, writes: int) -> None:
-        self.vault.look(crash_after=writes)
+    @rule(writes=st.integers(0, 6), backwards=st.booleans())
+    def dies(self, writes: int, backwards: bool) -> None:
+        self.vault.look(crash_after=writes, backwards=backwards)
 
     @precondition(lambda self: len(self.vault.servers) < 4)
     @rule()
@@ -72,6 +72,15 @@ class Encryption(RuleBasedStateMachine):
     @rule()
     def rolls(self) -> None:
         self.vault.roll()
+
+    @rule()
+    def kubelets_try_again(self) -> None:
+        self.vault.retry()
+
+    @rule(which=st.integers(0, 8), counted=st.booleans())
+    def pod_is_evicted(self, which: int, counted: bool) -> None:
+        """Another takes its place, of the same template, whatever the Deployment's is by now; and that may be told later."""
+        self.vault.replace_server(which, counted=counted)
 
     @rule(which=st.integers(0, 8))
     def container_starts_again(self, which: int) -> None:
@@ -103,6 +112,33 @@ class Encryption(RuleBasedStateMachine):
             other = content[:-20] if how == "cut" else content.replace(b"secret: ", b"secret: AA")
             self.vault.objects[where] = {**found, "data": meta.secret_data({"encryption.yaml": other})}
         self.vault.look()
+
+    @precondition(lambda self: self.vault.former)
+    @rule(main=st.booleans(), which=st.integers(0, 40))
+    def an_earlier_one_is_put_back(self, main: bool, which: int) -> None:
+        """As somebody does who has a backup of it, who may have had it encrypted before that was switched off."""
+        for _ in range(5):
+            self.vault.look()
+        self.vault.put_back(MAIN if main else COPY, which)
+        if main:
+            self.vault.look()  # before any process reads it
+
+    @precondition(lambda self: self.vault.former)
+    @rule(which=st.integers(0, 40))
+    def both_of_before_are_put_back(self, which: int) -> None:
+        """Then it may be said to be lost, and pods stay as they are until one of now is put back."""
+        for _ in range(5):
+            self.vault.look()
+        now, template = self.vault.objects.get(("Secret", "tenants", COPY)), self.vault.template
+        for name in (MAIN, COPY):
+            self.vault.put_back(name, which)
+        for _ in range(2):
+            self.vault.look()
+        if self.vault.told()[1] == "EncryptionKeyLost":
+            assert now is not None
+            assert self.vault.template == template
+            self.vault.objects[("Secret", "tenants", COPY)] = now
+            self.vault.look()
 
     @rule(main=st.booleans(), copy=st.booleans())
     def secrets_are_deleted(self, main: bool, copy: bool) -> None:

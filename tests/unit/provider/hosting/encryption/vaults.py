@@ -31,6 +31,7 @@ class Pod:
 
     template: Manifest
     document: Document | None = None
+    runs: bool = False  # not before its kubelet found all that it mounts
 
     def writes(self, resource: str) -> bytes:
         """How an object begins that it stores."""
@@ -51,6 +52,7 @@ class Vault(Plane):
 
     servers: list[Pod] = field(default_factory=list)
     store: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    former: list[Manifest] = field(default_factory=list)  # Secrets as they were written
     serving: bool = True
     status: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=lambda: {"controlPlane": {"deployment": {"replicas": 2}}})
@@ -65,8 +67,11 @@ class Vault(Plane):
 
     # What the provider does
 
-    def look(self, crash_after: int | None = None) -> int:
-        """A pass, in which what is stored is looked at; it may end after so many writes. How many there were."""
+    def look(self, crash_after: int | None = None, *, backwards: bool = False) -> int:
+        """A pass, in which what is stored is looked at; it may end after so many writes. How many there were.
+
+        Those of one part are applied side by side, so that they may come `backwards` too.
+        """
         self.now += timedelta(minutes=1)
         seen, before, declined = self.seen(), self.writes, dict[str, Verdict]()
         for step in STEPS:
@@ -77,7 +82,7 @@ class Vault(Plane):
                 declined[step.name] = verdict
                 continue
             applied = []
-            for manifest in said:
+            for manifest in reversed(said) if backwards else said:
                 if crash_after is not None and self.writes - before >= crash_after:
                     return self.writes - before
                 applied.append(self._applied(manifest))
@@ -88,16 +93,20 @@ class Vault(Plane):
         return self.writes - before
 
     def _applied(self, manifest: Manifest) -> Manifest:
-        """What is on its way out stays so, and goes when nothing holds it any more."""
+        """What is on its way out stays so, and goes when nothing holds it any more: who applies that is told what was said."""
         where = key_of(manifest)
+        if where[2] in (MAIN, COPY) and manifest not in self.former:
+            self.former.append(manifest)
         stands = self.objects.get(where)
         ends = (stands or {"metadata": {}})["metadata"].get("deletionTimestamp")
         if not ends:
             return super()._applied(manifest)
+        ending = {**manifest, "metadata": {**manifest["metadata"], "deletionTimestamp": ends}}
         if not manifest["metadata"].get("finalizers"):
             self.writes += 1
-            return self.objects.pop(where)
-        return super()._applied({**manifest, "metadata": {**manifest["metadata"], "deletionTimestamp": ends}})
+            del self.objects[where]
+            return ending
+        return super()._applied(ending)
 
     def delete(self, name: str) -> None:
         """As a user does."""
@@ -109,6 +118,12 @@ class Vault(Plane):
             self.objects[where] = {**found, "metadata": ends}
         else:
             del self.objects[where]
+
+    def put_back(self, name: str, which: int = 0) -> None:
+        """As a user does who has one of before."""
+        own = [each for each in self.former if each["metadata"]["name"] == name]
+        if own:
+            self.objects[("Secret", "tenants", name)] = own[which % len(own)]
 
     def _pruned(self, said: set[Any]) -> None:
         for name in (MAIN, COPY, names.encryption_brought_secret("demo")):
@@ -127,7 +142,8 @@ class Vault(Plane):
 
     def _pod(self, number: int, pod: Pod) -> Manifest:
         state = {"name": "kube-apiserver", "ready": True}
-        said = {"phase": "Running", "podIP": f"10.0.0.{number}", "containerStatuses": [state]} if self.serving else {}
+        serves = self.serving and pod.runs
+        said = {"phase": "Running", "podIP": f"10.0.0.{number}", "containerStatuses": [state]} if serves else {}
         return meta.new(kinds.POD, f"demo-{number}", "tenants", labels=pod.template["metadata"]["labels"], status=said)
 
     def _stored(self, found: View) -> Stored | None:
@@ -175,13 +191,28 @@ class Vault(Plane):
         self.count()
 
     def restart(self, pod: Pod) -> None:
-        """Its container starts again, with the file as it is by now; without it, it does not start."""
+        """Its container starts again, with the file as it is by now, or as it was when the Secret went.
+
+        A pod that never had the file does not start without, and its kubelet tries again.
+        """
         if encryption.LABEL not in meta.labels_of(pod.template):
-            pod.document = None
-            return
-        content = self.secret(MAIN).get(FILE)
-        if content is not None:
-            pod.document = document.read(content)
+            pod.runs = True
+        elif (content := self.secret(MAIN).get(FILE)) is not None:
+            pod.document, pod.runs = document.read(content), True
+
+    def retry(self) -> None:
+        """Kubelets look again at what waits."""
+        for each in self.servers:
+            if not each.runs:
+                self.restart(each)
+        self.count()
+
+    def replace_server(self, which: int, *, counted: bool = True) -> None:
+        """One goes, and its ReplicaSet makes another of the same template."""
+        pod = self.servers[which % len(self.servers)] = Pod(self.servers[which % len(self.servers)].template)
+        self.restart(pod)
+        if counted:
+            self.count()
 
     def end_server(self) -> None:
         old = [each for each in self.servers if each.template != self.template]
@@ -190,21 +221,28 @@ class Vault(Plane):
         self.count()
 
     def roll(self) -> None:
-        """Until two pods of the template are about, and no others."""
+        """Until two pods of the template are about, and no others; those stay for as long as there are not two that run."""
         while sum(each.template == self.template for each in self.servers) < 2:
             self.start_server()
-        self.servers = [each for each in self.servers if each.template == self.template][:2]
+        self.retry()
+        now = [each for each in self.servers if each.template == self.template]
+        running = [each for each in now if each.runs]
+        if len(running) >= 2:
+            self.servers = running[:2]
         self.count()
 
     def count(self) -> None:
         updated = sum(each.template == self.template for each in self.servers)
-        numbers = {"replicas": len(self.servers), "updatedReplicas": updated, "readyReplicas": len(self.servers)}
+        ready = sum(each.runs for each in self.servers)
+        numbers = {"replicas": len(self.servers), "updatedReplicas": updated, "readyReplicas": ready}
         self.deployment["status"] = {**numbers, "observedGeneration": self.deployment["metadata"]["generation"]}
 
     # What clients do
 
     def write(self, resource: str, name: str, which: int = 0) -> None:
-        self.store[(resource, name)] = self.servers[which % len(self.servers)].writes(resource)
+        """By any pod that runs; nobody answers where none does."""
+        if running := [each for each in self.servers if each.runs]:
+            self.store[(resource, name)] = running[which % len(running)].writes(resource)
 
     def unreadable(self) -> list[str]:
         """What some pod cannot read."""
@@ -212,7 +250,7 @@ class Vault(Plane):
             f"{resource}/{name} by pod {number}"
             for (resource, name), stored in self.store.items()
             for number, pod in enumerate(self.servers)
-            if not pod.reads(resource, stored)
+            if pod.runs and not pod.reads(resource, stored)
         ]
 
     # What is to be seen
@@ -234,3 +272,13 @@ class Vault(Plane):
             self.look()
             self.roll()
             self.rewrite()
+
+
+def encrypted() -> Vault:
+    """One whose secrets are."""
+    vault = Vault().begin()
+    vault.write("secrets", "a")
+    vault.say(encrypt="secrets")
+    vault.settle(5)
+    assert vault.told()[:2] == ("True", "Encrypted")
+    return vault
