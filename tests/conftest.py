@@ -1,14 +1,17 @@
-"""What holds for every ring: the option that rewrites golden files, how hard hypothesis looks, what a run tells meanwhile."""
+"""What holds for every ring: rewriting golden files, how hard hypothesis looks, which file begins, what a run tells meanwhile."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import sharing
 from tests.telling import Telling
 
+LONG_RINGS = {"integration", "conformance", "e2e"}
 # Deadlines measure the machine, not the code. In CI every run tries the same examples, so that a red one can be repeated.
 EVERYWHERE = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("here", EVERYWHERE)
@@ -38,6 +41,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Telling(terminal, files=config.getoption("dist", "no") != "no"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if {each.path.relative_to(sharing.RING).parts[0] for each in items} & LONG_RINGS:
+        items.sort(key=lambda each: sharing.order(each.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.LongestFirst | None:
+    return sharing.LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

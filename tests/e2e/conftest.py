@@ -20,22 +20,15 @@ from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError, Unreachable
 from provider.manifest import Manifest, meta
-from tests.e2e import sharing
 
 VERSION = "v1.36.3"
 PATIENCE = 300.0  # seconds; a bound against hanging for ever, not a claim about speed
 HANGS = 660  # seconds after which kubectl is given up: longer than any --timeout, which says more
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems() -> None:
     if "KUBECONFIG" not in os.environ:
         raise pytest.UsageError("tests/e2e need a management cluster: run `make e2e`, or set KUBECONFIG")
-    items.sort(key=lambda each: sharing.order(each.path.name))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.LongestFirst | None:
-    return sharing.LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
