@@ -60,7 +60,7 @@ class Kamaji:
             *(sys.executable, "-c", PROGRAM, *arguments), env=self.environment, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while at not in (line := (await process.stderr.readline()).decode()):
                 assert line, f"it ended without saying {at!r}"
             process.send_signal(signal.SIGINT)
