@@ -1,4 +1,4 @@
-"""What holds for every ring: rewriting golden files, how hard hypothesis looks, which file begins, what a run tells meanwhile."""
+"""What holds for every ring: rewriting golden files, how hard hypothesis looks, which file begins, what a run tells."""
 
 from __future__ import annotations
 

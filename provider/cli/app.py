@@ -84,10 +84,14 @@ def tree(context: typer.Context, tenant: Tenant, namespace: Namespace = None, ou
 
 @app.command()
 def certificates(
-    context: typer.Context, tenant: Tenant, namespace: Namespace = None, output: Output = Format.TABLE
+    context: typer.Context,
+    tenant: Tenant,
+    namespace: Namespace = None,
+    graph: Annotated[bool, typer.Option("--graph", help="which has signed which")] = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """List a tenant's certificates, the first to expire first; never a private key."""
-    ask(context, "tenant", lambda do, session: do.certificates(session, tenant, output), namespace)
+    ask(context, "tenant", lambda do, session: do.certificates(session, tenant, output, graph=graph), namespace)
 
 
 @app.command()

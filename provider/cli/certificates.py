@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from provider.api import names
-from provider.cli.output import Column, Row
+from provider.cli.output import Column, Row, age
 from provider.manifest import Manifest, kubeconfig, lifetime, meta
 
 COLUMNS = (
@@ -18,6 +19,7 @@ COLUMNS = (
     Column("KEY", "key"),
     Column("SUBJECT", "subject"),
     Column("SIGNED BY", "issuer"),
+    Column("AGE", "age"),
     Column("EXPIRES", "expires"),
     Column("DAYS", "days"),
     Column("RENEWED", "renewed"),
@@ -37,6 +39,7 @@ class Dated:
     expires: datetime
     renewal: datetime  # when the provider makes another, of those that it renews
     authority: bool
+    certificate: bytes = field(repr=False)  # PEM
 
 
 def certificates(secret: Manifest) -> list[Dated]:
@@ -67,6 +70,7 @@ def _row(each: Dated, now: datetime, *, renewed: bool) -> Row:
         "key": each.key,
         "subject": each.subject,
         "issuer": "itself" if each.issuer == each.subject else each.issuer,
+        "age": age(each.begins.isoformat(), now),
         "expires": each.expires.date().isoformat(),
         "days": (each.expires - now).days,
         "renewed": each.renewal.date().isoformat() if renewed and not each.authority else "by rotation",
@@ -97,6 +101,7 @@ def _dated(secret: str, key: str, found: x509.Certificate, early: float) -> Date
         expires=found.not_valid_after_utc,
         renewal=lifetime.due(found, early),
         authority=authority,
+        certificate=found.public_bytes(Encoding.PEM),
     )
 
 

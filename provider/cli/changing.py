@@ -69,8 +69,8 @@ def wake(
 def rotate(
     context: typer.Context,
     tenant: Tenant,
-    what: Annotated[Ring, typer.Argument(help="which authority or key")],
+    what: Annotated[Ring, typer.Argument(help="which authority, key or credential")],
     namespace: Namespace = None,
 ) -> None:
-    """Ask for another authority or key, in phases in which old and new are both trusted."""
+    """Ask for another authority or key, in phases in which old and new are both trusted; or another admin kubeconfig."""
     ask(context, "change", lambda do, session: do.rotate(session, tenant, what), namespace)

@@ -14,12 +14,13 @@ class Format(StrEnum):
 
 
 class Ring(StrEnum):
-    """What `rotate` takes: the end of the annotation that asks for it."""
+    """What `rotate` takes."""
 
     CA = "ca"
     FRONT_PROXY_CA = "front-proxy-ca"
     SERVICE_ACCOUNT_KEY = "service-account-key"
     ENCRYPTION_KEY = "encryption-key"
+    KUBECONFIG = "kubeconfig"
 
 
 class Order(StrEnum):

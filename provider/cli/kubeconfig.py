@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from provider.api import kinds, names
-from provider.cli.session import Session
+from provider.cli.session import MANAGER, Session
 from provider.cli.trouble import ASKED_AND_NO, Trouble
+from provider.cluster.errors import NotFound
 from provider.manifest import Manifest, kubeconfig, meta, yamltext
 
 PUBLIC, INSIDE = "admin.conf", "admin.svc"
@@ -30,6 +31,21 @@ async def content(session: Session, tenant: Manifest, key: str = PUBLIC) -> byte
             ASKED_AND_NO,
         )
     return data[key]
+
+
+async def renewed(session: Session, tenant: Manifest) -> str:
+    """Ask for other client certificates of its administrators; a sentence about it. Trouble while there are none."""
+    namespace, name = tenant["metadata"]["namespace"], tenant["metadata"]["name"]
+    secret, called = names.admin_kubeconfig_secret(name), f"{namespace}/{name}"
+    patch = {"metadata": {"annotations": {names.ANNOTATION_ROTATE: ""}}}
+    try:
+        await session.cluster.merge(kinds.SECRET, secret, namespace, patch, manager=MANAGER)
+    except NotFound as error:
+        raise Trouble(f"{called} has no kubeconfig yet: see `kamaji explain {called}`", ASKED_AND_NO) from error
+    return (
+        f"the admin kubeconfig of {called} is asked for anew: `kamaji kubeconfig {called}` prints it in a moment. Who has the"
+        f" former one can use it until its certificate expires, or `kamaji rotate {called} ca` is through"
+    )
 
 
 def renamed(found: bytes, name: str) -> dict[str, Any]:

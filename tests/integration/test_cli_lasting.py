@@ -87,7 +87,7 @@ async def test_a_move_is_followed_to_its_end_and_left_going_on_by_ctrl_c(
     assert f"`kamaji move {asleep.namespace}/demo {store.name}` goes back" in said
     assert (await asleep.tcp())["spec"]["dataStore"] == second.name
     async with looked_after(asleep):
-        done = await kamaji("move", "demo", second.name, "--wait", "60s")
+        done = await kamaji("move", "demo", second.name, "--wait", "100s")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{asleep.namespace}/demo is in DataStore {second.name}\n"
     assert await home(asleep) == second.name
@@ -110,10 +110,10 @@ async def test_a_move_that_cannot_be_is_told_in_the_providers_words_and_one_that
     late = await kamaji("move", "demo", other, "--wait", "1s")
     assert (late.returncode, "not over yet, and goes on" in late.stderr) == (1, True), late.stderr
     async with looked_after(asleep):
-        done = await kamaji("move", "demo", other, "--wait", "60s")
+        done = await kamaji("move", "demo", other, "--wait", "100s")
         assert done.returncode == 1
         assert "kamaji: DriverCannotMove: " in done.stderr
-        back = await kamaji("move", "demo", store.name, "--wait", "60s")
+        back = await kamaji("move", "demo", store.name, "--wait", "100s")
     assert (back.returncode, await home(asleep)) == (0, store.name), back.stderr
 
 
@@ -148,7 +148,7 @@ async def test_a_tenant_is_backed_up_listed_and_brought_back_as_another(
     plane: Plane, backups: Backups, kamaji: Kamaji
 ) -> None:
     cluster, namespace = plane.hosted.cluster, plane.hosted.namespace
-    wait = ("--wait", "90s")
+    wait = ("--wait", "100s")
     running = asyncio.create_task(kamaji("backup", "demo", "--volume", CLAIM, "--key", KEY_SECRET, *wait))
     backup = await backups.over(await asked(cluster, kinds.TENANT_BACKUP, namespace))
     done = await running

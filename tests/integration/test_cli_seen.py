@@ -108,6 +108,24 @@ async def test_the_provider_may_not_go_while_there_is_a_tenant_and_nothing_is_de
     assert not (await born.tcp())["metadata"].get("deletionTimestamp")
 
 
+async def test_certificates_hang_below_the_authorities_that_signed_them(born: Hosted, kamaji: Kamaji) -> None:
+    found = await kamaji.data("certificates", "demo", "--graph")
+    (ca,) = [each for each in found if "demo-ca/ca.crt" in each["places"]]
+    signed = {place for each in ca["signs"] for place in each["places"]}
+    assert {"demo-api-server-certificate/apiserver.crt", "demo-admin-kubeconfig/admin.conf"} <= signed
+    done = await kamaji("certificates", "demo", "--graph")
+    assert (done.returncode, "days left" in done.stdout, "PRIVATE" in done.stdout) == (0, True, False)
+
+
+async def test_another_admin_kubeconfig_is_asked_for_and_the_provider_makes_it(born: Hosted, kamaji: Kamaji) -> None:
+    before = (await kamaji("kubeconfig", "demo")).stdout
+    done = await kamaji("rotate", "demo", "kubeconfig")
+    assert (done.returncode, "until its certificate expires" in done.stdout) == (0, True), done.stderr
+    await born.look()
+    after = (await kamaji("kubeconfig", "demo")).stdout
+    assert (before.startswith("apiVersion"), after.startswith("apiVersion"), before != after) == (True, True, True)
+
+
 async def test_wrong_names_and_missing_rights_end_with_a_sentence_and_a_status_that_means_it(
     born: Hosted, kamaji: Kamaji, api_server: ApiServer, tmp_path: Path
 ) -> None:

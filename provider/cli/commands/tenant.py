@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from provider.api import kinds
 from provider.cli import certificates as dated
-from provider.cli import checks, output, reading, sentences
+from provider.cli import checks, output, provenance, reading, sentences
 from provider.cli import explain as explaining
 from provider.cli import isolation as promised
 from provider.cli import tree as drawing
@@ -47,10 +47,18 @@ async def tree(session: Session, tenant: str, form: Format) -> int:
     return 0
 
 
-async def certificates(session: Session, tenant: str, form: Format) -> int:
-    """Its certificates with their ages."""
-    found = await session.tenant(tenant)
-    rows = dated.rows(await reading.secrets(session, found), datetime.now(UTC))
+async def certificates(session: Session, tenant: str, form: Format, *, graph: bool) -> int:
+    """Its certificates with their ages, as lines or as what has signed what."""
+    found, now = await session.tenant(tenant), datetime.now(UTC)
+    secrets = await reading.secrets(session, found)
+    if graph:
+        nodes = provenance.graph(secrets)
+        if form is Format.TABLE:
+            output.console().print(provenance.drawn(f"certificates of {tenant}", nodes, now))
+        else:
+            output.data([each.said(now) for each in nodes], form)
+        return 0
+    rows = dated.rows(secrets, now)
     output.rows(rows, dated.COLUMNS, form, f"{tenant} has no certificates yet")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,20 @@ def test_lists_need_neither_models_nor_builders() -> None:
     check = f"import sys, provider.cli.commands.fleet\nassert not {heavy} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_shell_completes_the_names_of_commands() -> None:
+    program = "import sys; sys.argv = ['kamaji']; from provider.cli.app import main; main()"
+    asked = {"_KAMAJI_COMPLETE": "complete_bash", "COMP_WORDS": "kamaji ba", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **asked},
+    )
+    assert done.stdout.split() == ["backup", "backups"], done.stderr
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("15m", 900), ("24h", 86400), ("7d", 604800)])
