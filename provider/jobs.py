@@ -99,6 +99,7 @@ def _add_archiving(commands: Any) -> None:
     restore.add_argument("--token", required=True, help="names this restore: the same again goes on with it")
     restore.add_argument("--data-store", default="", help="of a new tenant (default: as in the backup)")
     restore.add_argument("--in-place", action="store_true", help="replace what the tenant holds")
+    restore.add_argument("--drill", default="", help="TenantRestore with which the tenant, which gets no pods, goes")
     restore.set_defaults(do=_restore)
 
 

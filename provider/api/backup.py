@@ -19,6 +19,7 @@ from provider.api.schema import DNS_SUBDOMAIN, Int64, Rule, Timestamp
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=f"^{DNS_SUBDOMAIN}$")]
 FILE: Final = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)*$"
 NAME_LIMIT: Final = 40  # characters of a schedule's name: those of its backups add the minute
+Cron = Annotated[str, Field(min_length=9, max_length=128)]
 EncryptionSecretName = Annotated[
     ObjectName,
     Field(description="Secret beside this object whose `key` is 32 random bytes. Without it no backup can be read."),
@@ -111,21 +112,35 @@ class TenantBackup(Resource):
     status: TenantBackupStatus = TenantBackupStatus()
 
 
+class Drill(Model):
+    """The newest backup is restored into a tenant of its own, without pods, compared, and deleted again."""
+
+    schedule: Annotated[Cron, Field(description="When, as the schedule of the backups.")]
+    data_store: Annotated[
+        ObjectName | None, Field(description="In which it is done; where absent, the one that the backup names.")
+    ] = None
+
+
+class LastDrill(Model):
+    """What came of the last one."""
+
+    time: Timestamp | None = None  # for which it was due
+    file: str = ""
+    proven: bool = False  # all keys were there
+    taken: Timestamp | None = None  # the moment that the backup shows
+    keys: Int64 | None = None
+    message: str = ""
+
+
 class TenantBackupScheduleSpec(Model):
     """When a TenantBackup is made, of which tenant, and how many are kept."""
 
-    schedule: Annotated[
-        str,
-        Field(
-            min_length=9,
-            max_length=128,
-            description="Five fields as cron's: minute, hour, day, month, weekday; in UTC.",
-        ),
-    ]
+    schedule: Annotated[Cron, Field(description="Five fields as cron's: minute, hour, day, month, weekday; in UTC.")]
     keep: Annotated[
         int, Field(ge=1, le=1000, description="Backups of this schedule; older ones are deleted with their files.")
     ] = 7
     suspend: bool = False
+    drill: Drill | None = None
     tenant_control_plane_name: ObjectName
     encryption_secret_name: EncryptionSecretName
     destination: Place
@@ -137,6 +152,7 @@ class TenantBackupScheduleStatus(Model):
     last: Timestamp | None = None
     last_successful: Timestamp | None = None  # the moment that the newest whole backup shows
     next: Timestamp | None = None
+    last_drill: LastDrill | None = None
     conditions: Conditions = ()
     observed_generation: Int64 | None = None
 
@@ -183,6 +199,10 @@ class TenantRestoreSpec(Model):
             "!has(self.dataStore) || !has(self.inPlace) || !self.inPlace",
             "dataStore is for a new tenant: with inPlace the tenant stays in the one that it has",
         ),
+        Rule(
+            "!has(self.drill) || !self.drill || !has(self.inPlace) || !self.inPlace",
+            "a drill is done in a tenant of its own, and never inPlace",
+        ),
     )
 
     source: Source
@@ -193,6 +213,10 @@ class TenantRestoreSpec(Model):
     ] = None
     in_place: Annotated[
         bool, Field(description="Replace all that the tenant holds by what the backup holds; its pods end meanwhile.")
+    ] = False
+    drill: Annotated[
+        bool,
+        Field(description="Only to see whether it can be: the tenant gets no pods, and is deleted with this object."),
     ] = False
 
 

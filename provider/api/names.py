@@ -35,7 +35,9 @@ LABEL_POOL: Final = f"{EXTENSION_GROUP}/pool"
 LABEL_STORE: Final = f"{EXTENSION_GROUP}/store"  # of a pool's objects: which of its stores they make
 LABEL_SNAPSHOTS: Final = f"{EXTENSION_GROUP}/snapshots-of"  # of a pod that takes a snapshot: of which store
 LABEL_TASK: Final = f"{EXTENSION_GROUP}/task"  # of a Job: the kind of the object that it works for
-LABEL_SCHEDULE: Final = f"{EXTENSION_GROUP}/schedule"  # of a TenantBackup: the TenantBackupSchedule that made it
+LABEL_SCHEDULE: Final = (
+    f"{EXTENSION_GROUP}/schedule"  # of a TenantBackup or TenantRestore: the TenantBackupSchedule that made it
+)
 LABEL_MANAGED_BY: Final = f"{KAMAJI_GROUP}/managed-by"  # of a generated kubeconfig: its KubeconfigGenerator
 LABEL_MANAGED_FOR: Final = f"{KAMAJI_GROUP}/managed-for"  # and its TenantControlPlane
 COMPONENT_CHECKSUM_PREFIX: Final = f"component.{KAMAJI_GROUP}/"  # pod labels: checksums of what a pod has mounted

@@ -54,6 +54,11 @@ class TaskView:
         """Where the file is, or will be."""
         return self.task.spec.destination if isinstance(self.task, TenantBackup) else self.task.spec.source
 
+    @property
+    def is_drill(self) -> bool:
+        """Whether it is only tried."""
+        return isinstance(self.task, TenantRestore) and self.task.spec.drill
+
     def ended(self, condition: str) -> bool:
         """Whether the Job is Complete or Failed."""
         return holds(((self.job or {}).get("status") or {}).get("conditions"), condition)

@@ -192,8 +192,10 @@ def _backup_doors(registry: kopf.OperatorRegistry, queues: Queues) -> None:
         queues.schedules.add((namespace or "", name))
 
     @kopf.on.event(group, version, kinds.TENANT_RESTORE.plural, registry=registry)
-    async def restore_moved(name: str, namespace: str | None, **_: Any) -> None:
+    async def restore_moved(name: str, namespace: str | None, body: kopf.Body, **_: Any) -> None:
         queues.restores.add((namespace or "", name))
+        if schedule := meta.labels_of(dict(body)).get(names.LABEL_SCHEDULE):
+            queues.schedules.add((namespace or "", schedule))
 
 
 async def _work(runtime: Runtime, queues: Queues) -> None:

@@ -20,10 +20,10 @@ from lab.servers import ApiServer
 from provider.api import kinds, names
 from provider.api.kinds import Kind
 from provider.cluster.client import Cluster
-from provider.cluster.errors import ApiError
+from provider.cluster.errors import ApiError, TooManyRequests
 from provider.hosting.backupview import OFFERED, is_over
 from provider.hosting.datastores.etcd.ranges import range_of
-from provider.hosting.reconcile import task
+from provider.hosting.reconcile import backupschedule, task
 from provider.hosting.reconcile.archiving import bringing, taking
 from provider.hosting.reconcile.archiving.places import Place, Volume
 from provider.hosting.reconcile.context import Context
@@ -225,6 +225,17 @@ class Backups:
             base["destination"] = {"volume": {"claimName": CLAIM}}
         made = meta.new(kind, name, namespace or self.namespace, spec=base | spec)
         return await self.cluster.apply(made, manager=MANAGER)
+
+    async def due(self, context: Context) -> None:
+        """A pass over the schedule `often`, once the API server serves a kind that was installed just now."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await backupschedule.schedule(context, (self.namespace, "often"))
+                except TooManyRequests:
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     async def over(self, asked: Manifest, *, limit: float = PATIENCE) -> Manifest:
         """Passes and Jobs until it is done or has failed for good; as it is then."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import sys
@@ -16,12 +15,11 @@ import pytest
 
 from provider.api import kinds
 from provider.cluster.client import Cluster
-from provider.cluster.errors import Refused, TooManyRequests
+from provider.cluster.errors import Refused
 from provider.hosting.datastores.bucket import PART, TRUSTED, Bucket
 from provider.hosting.datastores.bucket.address import Address, Keys
 from provider.hosting.datastores.errors import BucketDenied, BucketMissing, BucketUnreachable, ObjectMissing, StoreError
 from provider.hosting.datastores.etcd import keeping
-from provider.hosting.reconcile import backupschedule
 from provider.hosting.reconcile.archiving.objects import Objects
 from provider.manifest import meta
 from tests.integration.backup_fixtures import keyed
@@ -72,18 +70,6 @@ def halves(objects: ObjectStore) -> list[Path]:
     return [each for each in objects.bucket("backups").glob(".sgwtmp/multipart/*/*/*") if each.is_file()]
 
 
-async def due(hosting: TenantWorld, namespace: str) -> None:
-    """A pass, once the API server serves a kind that was installed just now."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await backupschedule.schedule(hosting.context, (namespace, "often"))
-            except TooManyRequests:
-                await asyncio.sleep(0.2)
-            else:
-                return
-
-
 @pytest.mark.fields("TenantBackupSchedule", *(f"spec.destination.s3.{each}" for each in FIELDS))
 async def test_a_schedule_puts_backups_into_the_bucket_and_keeps_as_many_as_it_says(
     management: Cluster,
@@ -100,7 +86,7 @@ async def test_a_schedule_puts_backups_into_the_bucket_and_keeps_as_many_as_it_s
     yours.write_bytes(b"nobody's but yours")
     for number in range(1, 3):
         hosting.later = timedelta(minutes=10 * number)
-        await due(hosting, backups.namespace)
+        await backups.due(hosting.context)
         found = await management.list(kinds.TENANT_BACKUP, backups.namespace)
         newest = await backups.over(max(found, key=lambda each: str(each["metadata"]["name"])))
         status, reason, message = await backups.ready(newest)
@@ -110,7 +96,7 @@ async def test_a_schedule_puts_backups_into_the_bucket_and_keeps_as_many_as_it_s
     assert there(objects) == sorted([f"deep/er/{file}", f"{folder}/yours.kamaji-backup"])
     assert (objects.bucket("backups") / "deep/er" / file).stat().st_size == newest["status"]["fileSize"]
     assert list(backups.scratch.iterdir()) == [backups.scratch / "ca.crt"]
-    await backupschedule.schedule(hosting.context, (backups.namespace, "often"))
+    await backups.due(hosting.context)
     assert (await backups.now(asked))["status"]["lastSuccessful"] == newest["status"]["taken"]
     for job in await management.list(kinds.JOB, backups.provider.settings.namespace):
         assert SECRET not in str(job)

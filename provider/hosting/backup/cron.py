@@ -31,17 +31,17 @@ class Cron:
         return found if found is not None and found > since else None
 
 
-def parsed(text: str) -> Cron:
+def parsed(text: str, field: str = "spec.schedule") -> Cron:
     """Invalid says which field means nothing; a day that never comes is none."""
     count = len(text.split())
     if count != FIELDS:
-        raise Invalid("ScheduleMalformed", f"spec.schedule {text!r} has {count} fields: write five, such as 0 3 * * *")
+        raise Invalid("ScheduleMalformed", f"{field} {text!r} has {count} fields: write five, such as 0 3 * * *")
     try:
         CronSim(text, EPOCH)
     except CronSimError as error:
         said = str(error)
         raise Invalid(
             "ScheduleMalformed",
-            f"spec.schedule {text!r}: {said[:1].lower()}{said[1:]}: write fields such as 0 3 * * * or */15 * * * *",
+            f"{field} {text!r}: {said[:1].lower()}{said[1:]}: write fields such as 0 3 * * * or */15 * * * *",
         ) from None
     return Cron(text)

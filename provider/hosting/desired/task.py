@@ -81,4 +81,5 @@ def _words(view: TaskView) -> list[str]:
     spec = task.spec
     words = ["restore", *common, f"--input={folder}{spec.source.file}", f"--token={task.uid}"]
     words += [f"--data-store={spec.data_store}"] if spec.data_store else []
+    words += [f"--drill={task.name}"] if spec.drill else []
     return [*words, "--in-place"] if spec.in_place else words

@@ -14,7 +14,7 @@ from provider.api.verdict import Invalid
 from provider.cluster.errors import Conflict
 from provider.hosting.backup import cron
 from provider.hosting.backupview import is_over
-from provider.hosting.reconcile import stating
+from provider.hosting.reconcile import drill, stating
 from provider.hosting.reconcile.context import Context
 from provider.hosting.reconcile.pacing import Key
 from provider.hosting.status import backupschedule as status
@@ -36,6 +36,9 @@ async def schedule(context: Context, key: Key) -> float | None:
         parsed = TenantBackupSchedule.parse(raw)
         times = cron.parsed(parsed.spec.schedule)
         following = times.after(now)
+        asked = parsed.spec.drill
+        drills = cron.parsed(asked.schedule, "spec.drill.schedule") if asked else None
+        next_drill = drills.after(now) if drills else following
     except Invalid as verdict:
         await stating.wanted(context.cluster, raw, task_status.laid(raw, {}, task_status.refused(verdict), now))
         return None
@@ -48,9 +51,10 @@ async def schedule(context: Context, key: Key) -> float | None:
         await stating.laid(context.cluster, raw, last)  # at once: whatever becomes of this pass, it is not made twice
         raw = {**raw, "status": {**(raw.get("status") or {}), **last}}
     backups = await _thinned(context, backups, parsed.spec.keep)
-    told = status.of(raw, backups, None if parsed.spec.suspend else following, now)
+    raw, proven = await drill.drilled(context, parsed, raw, backups, drills)
+    told = status.of(raw, backups, None if parsed.spec.suspend else following, now, proven)
     await stating.wanted(context.cluster, raw, told)
-    return min(LONGEST, max(1.0, (following - now).total_seconds()))
+    return min(LONGEST, max(1.0, (min(following, next_drill) - now).total_seconds()))
 
 
 def _since(raw: Manifest) -> datetime:

@@ -50,7 +50,7 @@ async def task(context: Context, kind: Kind, key: Key) -> float | None:
 
 async def _awoken(context: Context, view: TaskView) -> None:
     """The tenant of a restore that is done."""
-    if view.tenant is None or not restores(view.raw, view.tenant):
+    if view.tenant is None or view.is_drill or not restores(view.raw, view.tenant):
         return
     metadata = view.tenant["metadata"]
     patch = {"metadata": {"annotations": {names.ANNOTATION_RESTORING: None}}}

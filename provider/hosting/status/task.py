@@ -69,7 +69,7 @@ def of(view: TaskView, verdict: Verdict | None) -> dict[str, Any]:
         told = {each: view.result[each] for each in TOLD if each in view.result}
         conditions = [Condition(type=READY, status="True", reason="Done", message=_done(view))]
     elif view.ended("Failed"):
-        again = AGAIN if isinstance(view.task, TenantBackup) else RESTORE_AGAIN
+        again = AGAIN if isinstance(view.task, TenantBackup) else "" if view.is_drill else RESTORE_AGAIN
         why = view.trouble or Trouble(FAILED, "its Job did not end in time, or its pods were taken away")
         conditions = refused(Invalid(why.reason, f"{why.message}.{again}"))
     else:
@@ -101,6 +101,8 @@ def laid(raw: Manifest, told: Mapping[str, Any], conditions: list[Condition], no
 def _done(view: TaskView) -> str:
     if isinstance(view.task, TenantBackup):
         return f"the backup is in {view.place}, and was read back"
+    if view.is_drill:
+        return "all keys of the backup were written into a tenant of its own, and compared; it goes with this object"
     return "the tenant holds what the backup held; its pods come up"
 
 

@@ -47,6 +47,7 @@ class Order:
     token: str  # UID of the TenantRestore
     data_store: str = ""  # of a new tenant; empty: the one of the backup
     in_place: bool = False
+    drill: str = ""  # name of a TenantRestore that only tries it; empty: it is meant
 
 
 async def brought(context: Context, order: Order) -> dict[str, Any]:
@@ -101,11 +102,12 @@ async def _asleep(context: Context, order: Order, head: Head, objects: tuple[Man
     if raw is not None:
         _refuse(order, head, raw)
     for each in objects:
-        if each["kind"] == kinds.SECRET.kind:
+        if each["kind"] == kinds.SECRET.kind and not order.drill:  # nobody signs for a tenant without pods
             await _put_back(context, order, head, each, raw)
     if raw is None:
         tcp = next(each for each in objects if each["kind"] == kinds.TENANT_CONTROL_PLANE.kind)
-        await context.cluster.create(_new(order, tcp), manager=names.HOSTING_MANAGER)
+        made = _scratch(order, tcp) if order.drill else _new(order, tcp)
+        await context.cluster.create(made, manager=names.HOSTING_MANAGER)
         return
     patch = {
         "metadata": {
@@ -169,6 +171,23 @@ def _new(order: Order, tcp: Manifest) -> Manifest:
     annotations = {**meta.annotations_of(tcp), names.ANNOTATION_RESTORING: order.token}
     metadata = {**tcp["metadata"], "name": order.tenant, "namespace": order.namespace, "annotations": annotations}
     return {**tcp, "spec": spec, "metadata": metadata}
+
+
+def _scratch(order: Order, tcp: Manifest) -> Manifest:
+    """A tenant that holds keys and nothing else, no address and no pod, and that goes with its TenantRestore."""
+    plane = {"deployment": {"replicas": 0}, "service": {"serviceType": "ClusterIP"}}
+    spec = {"controlPlane": plane, "kubernetes": tcp["spec"]["kubernetes"]}
+    if store := order.data_store or tcp["spec"].get("dataStore"):
+        spec["dataStore"] = store
+    kind = kinds.TENANT_RESTORE
+    owner = {"apiVersion": kind.api_version, "kind": kind.kind, "name": order.drill, "uid": order.token}
+    metadata = {
+        "name": order.tenant,
+        "namespace": order.namespace,
+        "annotations": {names.ANNOTATION_RESTORING: order.token},
+        "ownerReferences": [owner],
+    }
+    return {"apiVersion": tcp["apiVersion"], "kind": tcp["kind"], "metadata": metadata, "spec": spec}
 
 
 async def _settled(context: Context, order: Order) -> Manifest:

@@ -67,6 +67,7 @@ async def restore(parsed: argparse.Namespace, environment: Mapping[str, str], pl
             token=parsed.token,
             data_store=parsed.data_store,
             in_place=parsed.in_place,
+            drill=parsed.drill,
         )
         return await bringing.brought(context, order)
 

@@ -58,5 +58,30 @@ def test_the_last_whole_backup_is_remembered_when_its_object_is_gone() -> None:
     assert kept["lastSuccessful"] == "2026-03-04T03:00:01Z"
 
 
+LAST = {"file": "a/b", "proven": True, "keys": 7, "message": "said"}
+
+
+@pytest.mark.parametrize(
+    ("last", "waiting", "expected"),
+    [
+        (None, [], ("Unknown", "NoneYet", "no backup was restored yet to see whether it can be")),
+        (LAST, [], ("True", "RestoreProven", "a/b was restored into a tenant of its own, and its 7 keys compared")),
+        (LAST | {"proven": False}, [], ("False", "DrillFailed", "a/b: said")),
+        (LAST, [backup("c", "False", "KeyMissing")], ("False", "DrillWaiting", "TenantRestore c: why c")),
+        (LAST | {"proven": False}, [backup("c", "False", "Running")], ("False", "DrillFailed", "a/b: said")),
+    ],
+)
+def test_a_schedule_with_drills_says_whether_the_last_one_was_whole(
+    last: dict[str, Any] | None, waiting: list[Manifest], expected: tuple[str, str, str]
+) -> None:
+    found = status.proven(schedule(lastDrill=last), waiting)
+    assert (found.status, found.reason, found.message) == expected
+
+
+def test_who_asks_for_no_drill_is_told_of_none() -> None:
+    found = status.of(schedule(lastDrill=LAST), [WHOLE], NEXT, NOW)
+    assert ([each["type"] for each in found["conditions"]], "lastDrill" in found) == (["Ready"], False)
+
+
 def test_what_is_suspended_has_no_next_time() -> None:
     assert "next" not in status.of(schedule(next="2026-03-05T03:00:00Z"), [], None, NOW)

@@ -104,6 +104,15 @@ def test_a_restore_is_what_its_object_says() -> None:
     assert not [each for each in words(restore()) if each.startswith(("--in-place", "--data-store"))]
 
 
+@pytest.mark.fields("TenantRestore", "spec.drill")
+def test_a_drill_says_so_to_its_job_and_tells_nobody_to_restore_once_more() -> None:
+    view = restore(drill=True)
+    assert "--drill=back" in words(view)
+    assert not [each for each in words(restore()) if each.startswith("--drill")]
+    assert "compared; it goes with" in status.of(ended(view, "Complete", (0, "{}")), None)["conditions"][0]["message"]
+    assert status.of(ended(view, "Failed", (2, "it is bad")), None)["conditions"][0]["message"] == "it is bad."
+
+
 def test_a_restore_cannot_write_the_volume_and_no_job_has_a_privilege() -> None:
     for view in (backup(), restore()):
         pod = job(view)["spec"]["template"]["spec"]
