@@ -1,4 +1,4 @@
-"""Files of the long rings are shared out by a table of how long they take: all of the e2e ring stand there, none that is gone."""
+"""Files of the long rings are shared out by a table of how long they take: all of the e2e ring, and none that is gone."""
 
 from __future__ import annotations
 
