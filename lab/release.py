@@ -1,12 +1,14 @@
-"""This project as it was at an earlier commit, released as it would have been: an image, and components for clusterctl.
+"""This project as it was, released as it would have been: an image, and components for clusterctl. For tests of upgrades.
 
-What a user has who installed it then. Made of the git history and of nothing else; for tests of upgrades.
+What a user has who installed it then. Its sources are kept in the tree, for not every clone has a history:
+`python -m lab.release COMMIT FILE.tar.xz` writes them.
 """
 
 from __future__ import annotations
 
-import io
+import lzma
 import subprocess
+import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,11 @@ from pathlib import Path
 from lab import capi_repository, images
 
 COMPONENTS = ("control-plane-components.yaml", "metadata.yaml")
+KEPT = (
+    *("requirements-provider.lock", *(f"clusterctl/{each}" for each in COMPONENTS)),
+    *(f":(glob)provider/**/*.{each}" for each in ("py", "toml")),
+)
+"""All that an image and the components are made of."""
 
 
 class ReleaseError(RuntimeError):
@@ -22,9 +29,9 @@ class ReleaseError(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """A commit under the version that it is released as."""
+    """Sources under the version that they are released as. `archive`: a tar.xz of them."""
 
-    commit: str
+    archive: Path
     version: str
 
     @property
@@ -33,16 +40,15 @@ class Release:
         return f"{images.PROVIDER.rpartition(':')[0]}:{self.version}"
 
     def sources(self, folder: Path) -> Path:
-        """Its tree, in this folder. ReleaseError when the clone does not reach so far back."""
-        command = ["git", "-C", str(images.REPOSITORY), "archive", "--format=tar", self.commit]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode:
-            raise ReleaseError(
-                f"git archive {self.commit}: {done.stderr.decode().strip()}. It takes a clone with the whole history: "
-                "`git fetch --unshallow`"
+        """Its tree, in this folder. ReleaseError when it is not kept whole."""
+        try:
+            with tarfile.open(self.archive, "r:xz") as tree:
+                tree.extractall(folder, filter="data")
+        except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
+            words = (
+                f"the sources of {self.version} cannot be read: {error}. `python -m lab.release` makes them of a commit"
             )
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tree:
-            tree.extractall(folder, filter="data")
+            raise ReleaseError(words) from error
         return folder
 
     def build(self, sources: Path) -> Path:
@@ -56,3 +62,19 @@ class Release:
         for name in COMPONENTS:
             text = (sources / "clusterctl" / name).read_text()
             (folder / name).write_text(text.replace(images.PROVIDER, self.image))
+
+
+def keep(commit: str, archive: Path) -> None:
+    """Write the sources of a commit. ReleaseError when this clone does not have it."""
+    command = ["git", "-C", str(images.REPOSITORY), "archive", "--format=tar", commit, "--", *KEPT]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise ReleaseError(f"git archive {commit}: {done.stderr.decode().strip()}")
+    archive.write_bytes(lzma.compress(done.stdout, preset=9 | lzma.PRESET_EXTREME))
+
+
+if __name__ == "__main__":
+    try:
+        keep(sys.argv[1], Path(sys.argv[2]))
+    except (IndexError, ReleaseError) as error:
+        sys.exit(f"{error}\nusage: python -m lab.release COMMIT FILE.tar.xz")

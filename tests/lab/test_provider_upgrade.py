@@ -1,4 +1,4 @@
-"""`clusterctl upgrade` from an earlier version of this provider, which really runs: image and components of an earlier commit.
+"""`clusterctl upgrade` from an earlier version of this provider, which really runs: image and components of kept sources.
 
 In a lab of its own, for nobody else's tests shall meet the earlier version. A cluster with a worker stands all the while.
 """
@@ -22,14 +22,14 @@ import yaml
 
 from lab import capi, cluster, deploy, steps
 from lab.capi_repository import CONTROL_PLANE
-from lab.release import Release
+from lab.release import Release, ReleaseError
 from lab.state import Lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespaces: run as root")
 
-# The last merge before backups, snapshots by the clock and HTTP/2 sessions came: since then there are new kinds, rights,
-# accounts and libraries. It is called what an early try of our first release would be.
-EARLIER = Release(commit="31b89dd082f8ec29ae28ff1d5d89353f7032e2a0", version="v0.1.0-alpha.1")
+# From before backups in buckets, drills and a memory of which key is the last: since then there are new fields, rights and
+# states. It is called what an early try of our first release would be.
+EARLIER = Release(Path(__file__).parent / "earlier" / "v0.1.0-alpha.1.tar.xz", version="v0.1.0-alpha.1")
 NOW = f"v{version('capi-kamaji')}"
 NAME, NAMESPACE, VERSION = "kept", "default", "v1.36.3"
 PATIENCE = 120.0  # seconds
@@ -159,9 +159,13 @@ def specs(site: Site) -> dict[str, Any]:
     }
 
 
-def test_a_clone_that_lacks_the_commit_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="git fetch --unshallow"):
-        Release(commit="0" * 40, version="v0.0.0").sources(tmp_path)
+@pytest.mark.parametrize("content", [None, b"", b"no archive"], ids=["absent", "empty", "other"])
+def test_sources_that_are_not_kept_whole_are_told_with_how_to_make_them(tmp_path: Path, content: bytes | None) -> None:
+    archive = tmp_path / "kept.tar.xz"
+    if content is not None:
+        archive.write_bytes(content)
+    with pytest.raises(ReleaseError, match=r"v0\.0\.0 cannot be read: .*python -m lab\.release"):
+        Release(archive, version="v0.0.0").sources(tmp_path)
 
 
 def test_a17_an_earlier_version_of_ours_is_upgraded_and_its_tenant_notices_nothing(site: Site, sources: Path) -> None:
