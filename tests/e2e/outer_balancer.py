@@ -13,18 +13,23 @@ import aiohttp
 
 from tests.piping import carried
 
-PATIENCE = aiohttp.ClientTimeout(1.0)  # for a backend to answer
+PATIENCE = aiohttp.ClientTimeout(2.0)  # for a backend to answer
 PAUSE = 0.3  # seconds between two questions
+FALL = 3  # times that one does not answer in time, until it counts as away: it may be slow for once
 
 
 async def asked(session: aiohttp.ClientSession, backend: str, ready: dict[str, bool]) -> None:
     """Whether it is ready, over and over."""
+    slow = 0
     while True:
         try:
             async with session.get(f"https://{backend}/readyz", ssl=False) as answer:
-                ready[backend] = answer.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            ready[backend] = False
+                ready[backend], slow = answer.status == 200, 0
+        except TimeoutError:
+            slow += 1
+            ready[backend] = ready[backend] and slow < FALL
+        except (aiohttp.ClientError, OSError):
+            ready[backend], slow = False, 0
         await asyncio.sleep(PAUSE)
 
 
