@@ -43,7 +43,7 @@ check: setup ## format, lint, types, import law, unit and golden tests; under tw
 
 integration: setup ## against real etcd and kube-apiserver on loopback
 	$(LAB) build
-	$(PYTEST) tests/integration tests/conformance --numprocesses 3 --dist loadfile $(TOLD)
+	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile $(TOLD)
 
 e2e: setup ## in labs: pods, joined workers, clusterctl, Cluster API
 	$(LAB) build && $(LAB) image build
