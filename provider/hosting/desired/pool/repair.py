@@ -5,13 +5,13 @@ Decided from what etcd says and what is seen of pods and claims; taken by `recon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Literal
 
 from provider.api import kinds, poolnames
 from provider.hosting.desired.pool import roster
+from provider.hosting.desired.pool.pods import down_since, stays
 from provider.hosting.rotation import stores
 from provider.hosting.storeview import Member, PoolView, member_names
 from provider.manifest import Manifest, meta
@@ -88,7 +88,7 @@ def lost(view: PoolView, member: Member) -> str:
         return "its PersistentVolumeClaim is another one than it had"
     if ((claim or {}).get("status") or {}).get("phase") == "Lost":
         return "its volume is gone"
-    since = _down_since(view.seen.get(kinds.POD, member.name, view.namespace))
+    since = down_since(view.seen.get(kinds.POD, member.name, view.namespace))
     if outdated(view):
         return ""  # a change that does not get on is no reason to throw data away
     if since is not None and view.now - since > PATIENCE:
@@ -152,34 +152,17 @@ def _to_restart(view: PoolView, found: tuple[Member, ...]) -> Step | None:
     """One that runs something else than is asked for: the leader last, as it hands over when it ends."""
     leader = next((each.name for each in found if each.leader), "")
     old = sorted(outdated(view), key=lambda each: each == leader)
-    if not old or not all(_stays(view.seen.get(kinds.POD, each.name, view.namespace)) for each in found):
+    if not old or not all(stays(view.seen.get(kinds.POD, each.name, view.namespace)) for each in found):
         return None
     return Step(
         kind="restart", member=old[0], why=f"{old[0]} starts again to run what is asked for; {len(old) - 1} to go"
     )
 
 
-def _stays(pod: Mapping[str, Any] | None) -> bool:
-    """Whether a pod is ready and not about to go: one that ends answers until it has ended."""
-    return pod is not None and not pod["metadata"].get("deletionTimestamp") and _down_since(pod) is None
-
-
 def _restart_of_the_dead(view: PoolView) -> Step | None:
     """One that is down and does not run what is asked for: what is asked for now may be what lets it start."""
     for name in outdated(view):
         pod = view.seen.get(kinds.POD, name, view.namespace)
-        if _down_since(pod) is not None:
+        if down_since(pod) is not None:
             return Step(kind="restart", member=name, why=f"{name} is down and starts again to run what is asked for")
     return None
-
-
-def _down_since(pod: Mapping[str, Any] | None) -> datetime | None:
-    """Since when a pod is not ready; None of one that is, or is not there, or is about to go."""
-    if pod is None or pod["metadata"].get("deletionTimestamp"):
-        return None
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready: Mapping[str, Any] = next((each for each in conditions if each.get("type") == "Ready"), {})
-    if ready.get("status") == "True":
-        return None
-    since = ready.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
-    return datetime.fromisoformat(since) if since else None

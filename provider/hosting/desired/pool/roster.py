@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from provider.api import kinds, poolnames
+from provider.hosting.desired.pool.pods import stays
 from provider.hosting.storeview import Member, PoolView, member_names
 
 KEY = "roster.json"
@@ -82,7 +83,7 @@ def _told(view: PoolView, before: Roster, membership: tuple[Member, ...]) -> Ros
         founding=tuple(each for each in before.founding if each not in served and not (new and new.name == each)),
         joining=new.name if new else "",
         joining_id=f"{new.id:x}" if new else "",
-        volumes={**before.volumes, **{each: uid for each in served if (uid := _uid(view, each))}},
+        volumes={**before.volumes, **{each: uid for each in served if (uid := _mounted(view, each))}},
         retired={each: uid for each, uid in before.retired.items() if _uid(view, each) == uid},
     )
     return _given_up(view, roster) if new and roster.joining_id != before.joining_id else roster
@@ -103,6 +104,12 @@ def _given_up(view: PoolView, roster: Roster) -> Roster:
         retired={**roster.retired, **({member: _uid(view, member)} if bound else {})},
         generations={**roster.generations, member: roster.generations.get(member, 0) + 1},
     )
+
+
+def _mounted(view: PoolView, member: str) -> str:
+    """The claim of one that serves, where it is sure to run on it: while its pod ends, the claim may be that of the next."""
+    pod = view.seen.get(kinds.POD, member, view.namespace)
+    return _uid(view, member) if stays(pod) else ""
 
 
 def _uid(view: PoolView, member: str) -> str:

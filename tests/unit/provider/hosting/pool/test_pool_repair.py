@@ -108,6 +108,20 @@ def test_a_member_that_will_not_come_back_is_replaced_and_the_step_says_why(chan
     assert step == repair.Step(kind="replace", member=NAMES[1], id=2, why=f"{NAMES[1]} is replaced: {why}")
 
 
+@pytest.mark.parametrize("next_one", [False, True], ids=["its pod ends", "the next pod is there"])
+def test_one_that_answers_while_its_pod_ends_is_not_held_to_run_on_the_next_ones_volume(next_one: bool) -> None:
+    ends = pod(NAMES[1], ready=not next_one)
+    if not next_one:
+        ends["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    view = told(serving().folded(ends, claim(NAMES[1], uid="another")), *map(member, range(3)))
+    assert repair.step(told(view, member(0), member(1, answers=False), member(2))) == repair.Step(
+        kind="replace",
+        member=NAMES[1],
+        id=2,
+        why=f"{NAMES[1]} is replaced: its PersistentVolumeClaim is another one than it had",
+    )
+
+
 def test_a_member_that_may_come_back_is_waited_for() -> None:
     view = serving().folded(pod(NAMES[1], ready=False, minutes=9))
     assert what(told(view, member(0), member(1, answers=False), member(2))) is None
