@@ -22,9 +22,9 @@ log=$root/log
 containerd --config "$root/containerd.toml" >>"$log/containerd.log" 2>&1 &
 
 while :; do
-	if [ -f /var/lib/kubelet/config.yaml ]; then
-		KUBELET_KUBEADM_ARGS=
-		[ -f /var/lib/kubelet/kubeadm-flags.env ] && . /var/lib/kubelet/kubeadm-flags.env
+	# kubeadm writes both, one after the other: begun in between, a kubelet would lack its provider ID and taints for good.
+	if [ -f /var/lib/kubelet/config.yaml ] && grep -qs '"$' /var/lib/kubelet/kubeadm-flags.env; then
+		. /var/lib/kubelet/kubeadm-flags.env
 		# shellcheck disable=SC2046,SC2086
 		kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf \
 			--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
