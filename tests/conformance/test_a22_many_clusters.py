@@ -5,7 +5,11 @@ Everything that acts is real, also the hosting room; pods and kubelets are playe
 
 from __future__ import annotations
 
+import pytest
+
 from lab.bench.scale import clusters
+
+pytestmark = pytest.mark.nightly
 
 COUNT = 10
 

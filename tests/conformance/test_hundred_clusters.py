@@ -12,10 +12,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from provider.api import kinds
 from provider.api.kinds import Kind
 from tests.conformance.test_doors import running
 from tests.conformance.world import VERSION, World
+
+pytestmark = pytest.mark.nightly
 
 COUNT, AT_ONCE = 100, 8
 NEWER = "v1.37.1"

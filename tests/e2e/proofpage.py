@@ -14,8 +14,8 @@ from tests.e2e.proving import Row
 PAGE = Path(__file__).parents[2] / "docs/rotation-proof.md"
 HEAD = """# Rotations under clients that ask
 
-Measured in the lab, on two cores, by `tests/e2e/test_rotation_proof.py` (in `make test`) and `tests/e2e/test_rotation_soak.py`
-(`make soak`), which write this page when they are run with `--write-proof`; both fail when one request does, but for the last
+Measured in the lab, on two cores, by `tests/e2e/test_rotation_proof.py` and `tests/e2e/test_rotation_soak.py`, both by
+`make soak`, which write this page when they are run with `--write-proof`; both fail when one request does, but for the last
 column, of which [decision 0044](decisions/0044-a-pools-authority.md) tells. A tenant of two
 replicas has workers behind a wall, which the control plane reaches through konnectivity, a pod with a projected token, an
 admission webhook and an aggregated API. Ten times a second each, over a connection of its own, these ask: an administrator,

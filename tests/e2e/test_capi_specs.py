@@ -18,6 +18,8 @@ import yaml
 from lab.infrastructure import kinds
 from tests.e2e.conftest import VERSION
 
+pytestmark = pytest.mark.nightly
+
 SPECS = (
     "QuickStart",
     "MachineDeploymentScale",

@@ -17,6 +17,8 @@ from provider.manifest import meta
 from provider.manifest.condition import find
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
+pytestmark = pytest.mark.nightly
+
 POOL = "trio"
 NAMESPACE = "kamaji-system"
 PATIENCE = 600.0  # seconds: three members begin one after another, and volumes with them

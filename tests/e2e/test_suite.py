@@ -16,6 +16,8 @@ from lab.state import Lab
 from lab.suite import cluster, specs
 from lab.suite.run import Outcome, Suite
 
+pytestmark = pytest.mark.nightly
+
 HANDS = 3
 
 

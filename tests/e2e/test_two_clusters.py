@@ -27,6 +27,8 @@ from tests.e2e.conftest import VERSION, until
 from tests.e2e.two_labs import Side, deployed, joined
 from tests.e2e.walled import Worker
 
+pytestmark = pytest.mark.nightly
+
 THERE, USER = "kamaji-tenants", "kamaji-external"
 ACCESS = Path(__file__).parents[2] / "config" / "externalcluster" / "access.yaml"
 SECRET = "other-cluster"

@@ -25,7 +25,10 @@ from lab.capi_repository import CONTROL_PLANE
 from lab.release import Release, ReleaseError
 from lab.state import Lab
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespaces: run as root")
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespaces: run as root"),
+]
 
 # From before backups in buckets, drills and a memory of which key is the last: since then there are new fields, rights and
 # states. It is called what an early try of our first release would be.
