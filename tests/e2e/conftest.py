@@ -137,7 +137,10 @@ async def tenant_session(cluster: Cluster, name: str, namespace: str) -> Cluster
     It answers: kube-proxy may lag with a Service that is new.
     """
     secret = await cluster.get(kinds.SECRET, names.admin_kubeconfig_secret(name), namespace)
-    session = await connect.from_kubeconfig(meta.decoded(secret)["admin.svc"])
+    assert secret is not None, f"{namespace}/{name} has no Secret {names.admin_kubeconfig_secret(name)}"
+    found = meta.decoded(secret)
+    assert "admin.svc" in found, f"{namespace}/{name}: its kubeconfigs are {sorted(found)}, since {secret['metadata']}"
+    session = await connect.from_kubeconfig(found["admin.svc"])
 
     async def answers() -> bool:
         try:

@@ -19,7 +19,7 @@ from provider.manifest import Manifest
 from provider.manifest.condition import find
 from tests.e2e import etcd_members, gateway_api
 from tests.e2e.conftest import kubectl, until, until_condition
-from tests.samples import FOLDER, SAMPLES, documents
+from tests.samples import SAMPLES, documents
 
 NAMESPACE = "e2e-samples"
 PATIENCE = 900.0  # seconds, for a birth among a score of others
