@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,20 @@ async def stores(management: Cluster, tmp_path: Path) -> AsyncIterator[tuple[Sto
         each.stop()
 
 
+@asynccontextmanager
+async def sealed(cluster: Cluster, namespace: str, store: Store, folder: Path) -> AsyncIterator[Plane]:
+    """A tenant that asks to be in that store, with the key that seals its backups."""
+    async with made(cluster, namespace, store, folder / "tenant") as found:
+        await keyed(cluster, namespace)
+        await found.hosted.say(dataStore=store.name)
+        yield found
+
+
 @pytest.fixture
 async def plane(
     management: Cluster, namespace: str, stores: tuple[Store, Store], tmp_path: Path
 ) -> AsyncIterator[Plane]:
-    async with made(management, namespace, stores[0], tmp_path / "tenant") as found:
-        await keyed(management, namespace)
-        await found.hosted.say(dataStore=stores[0].name)
+    async with sealed(management, namespace, stores[0], tmp_path) as found:
         await found.serve()
         yield found
 
@@ -47,9 +55,7 @@ async def born(
     management: Cluster, namespace: str, stores: tuple[Store, Store], tmp_path: Path
 ) -> AsyncIterator[Plane]:
     """The same before its first pod."""
-    async with made(management, namespace, stores[0], tmp_path / "tenant") as found:
-        await keyed(management, namespace)
-        await found.hosted.say(dataStore=stores[0].name)
+    async with sealed(management, namespace, stores[0], tmp_path) as found:
         await found.hosted.look()
         await found.fill(100)
         yield found

@@ -32,6 +32,7 @@ from provider.manifest.condition import find
 from provider.settings import Settings
 from tests.integration import in_force
 from tests.integration.hosted import MANAGER, Hosted, Store
+from tests.integration.meanwhile import repeated
 from tests.integration.rollout import Rollout
 
 PATIENCE = 240.0  # seconds; a bound against hanging for ever
@@ -82,18 +83,8 @@ class Plane:
     @asynccontextmanager
     async def looked_after(self) -> AsyncIterator[None]:
         """The provider's passes go on meanwhile."""
-
-        async def forever() -> None:
-            while True:
-                await self.step()
-                await asyncio.sleep(0.1)
-
-        task = asyncio.create_task(forever())
-        try:
+        async with repeated(self.step):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def maps(self) -> dict[str, str]:
         """What ConfigMaps of its user are there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,10 +16,11 @@ from provider.api.kinds import Kind
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
-from tests.integration.backup_world import CLAIM, KEY_SECRET, Backups, Plane, made
+from tests.integration.backup_fixtures import sealed
+from tests.integration.backup_world import CLAIM, KEY_SECRET, Backups, Plane
 from tests.integration.hosted import MANAGER, Hosted, Store
 from tests.integration.kamaji_process import Kamaji
-from tests.integration.tenant_world import TenantWorld
+from tests.integration.meanwhile import repeated
 
 ASLEEP = {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": 0}}
 
@@ -53,24 +53,18 @@ async def looked_after(tenant: Hosted) -> AsyncIterator[None]:
     """The provider's passes go on meanwhile, and what the Deployment controller says of a Deployment without pods."""
 
     async def once() -> None:
+        with contextlib.suppress(ApiError):  # written meanwhile: the pass is taken again
+            await looked()
+
+    async def looked() -> None:
         if await tenant.cluster.get(kinds.TENANT_CONTROL_PLANE, tenant.name, tenant.namespace) is None:
             return
         await tenant.look()
         if (found := await tenant.cluster.get(kinds.DEPLOYMENT, tenant.name, tenant.namespace)) is not None:
             await tenant.said(kinds.DEPLOYMENT, tenant.name, {"observedGeneration": found["metadata"]["generation"]})
 
-    async def forever() -> None:
-        while True:
-            with contextlib.suppress(ApiError):  # written meanwhile: the pass is taken again
-                await once()
-            await asyncio.sleep(0.1)
-
-    task = asyncio.create_task(forever())
-    try:
+    async with repeated(once):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def home(tenant: Hosted) -> str:
@@ -120,20 +114,10 @@ async def test_a_move_that_cannot_be_is_told_in_the_providers_words_and_one_that
 @pytest.fixture
 async def plane(management: Cluster, namespace: str, store: Store, tmp_path: Path) -> AsyncIterator[Plane]:
     """Before its first pod, with keys, and the key that seals backups."""
-    async with made(management, namespace, store, tmp_path / "tenant") as found:
-        data = meta.secret_data({"key": secrets.token_bytes(32)})
-        await management.apply(meta.new(kinds.SECRET, KEY_SECRET, namespace, data=data), manager=MANAGER)
-        await found.hosted.say(dataStore=store.name)
+    async with sealed(management, namespace, store, tmp_path) as found:
         await found.hosted.look()
         await found.fill(20)
         yield found
-
-
-@pytest.fixture
-async def backups(
-    management: Cluster, hosting: TenantWorld, api_server: ApiServer, namespace: str, tmp_path: Path
-) -> Backups:
-    return await Backups.offer(management, hosting.context, api_server, tmp_path, namespace)
 
 
 async def asked(cluster: Cluster, kind: Kind, namespace: str) -> Manifest:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from provider.manifest.condition import find
+
 
 def stays(pod: Mapping[str, Any] | None) -> bool:
     """Whether a pod is ready and not about to go: one that ends answers until it has ended."""
@@ -16,8 +18,7 @@ def down_since(pod: Mapping[str, Any] | None) -> datetime | None:
     """Since when a pod is not ready; None of one that is, or is not there, or is about to go."""
     if pod is None or pod["metadata"].get("deletionTimestamp"):
         return None
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready: Mapping[str, Any] = next((each for each in conditions if each.get("type") == "Ready"), {})
+    ready = find((pod.get("status") or {}).get("conditions"), "Ready") or {}
     if ready.get("status") == "True":
         return None
     since = ready.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
