@@ -9,7 +9,8 @@ import yaml
 
 from provider.api import kinds
 from provider.cluster.client import Cluster
-from provider.manifest import meta
+from provider.cluster.errors import ApiError
+from provider.manifest import Manifest, meta
 from provider.manifest.condition import holds
 from provider.settings import Settings
 
@@ -22,8 +23,18 @@ async def install(cluster: Cluster, manager: str) -> None:
         await cluster.apply(yaml.safe_load(file.read_text()), manager=manager)
     await cluster.apply(meta.new(kinds.NAMESPACE, Settings().namespace), manager=manager)
     async with asyncio.timeout(60):
-        while not all(
-            holds((each.get("status") or {}).get("conditions"), "Established")
-            for each in await cluster.list(kinds.CUSTOM_RESOURCE_DEFINITION)
-        ):
+        while not all([await _served(cluster, each) for each in await cluster.list(kinds.CUSTOM_RESOURCE_DEFINITION)]):
             await asyncio.sleep(0.1)
+
+
+async def _served(cluster: Cluster, crd: Manifest) -> bool:
+    """Whether its kinds can be read: one that is established says for a moment that its storage is being made ready."""
+    if not holds((crd.get("status") or {}).get("conditions"), "Established"):
+        return False
+    spec = crd["spec"]
+    version = next(each["name"] for each in spec["versions"] if each["storage"])  # which nobody has to convert
+    try:
+        await cluster.text(f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1")
+    except ApiError:
+        return False
+    return True
