@@ -21,8 +21,10 @@ def shown(program: str, *arguments: str, columns: int = 60, **environment: str) 
     """All that a Python program writes to its standard output, a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    inherited = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "LINES")}
+    inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     told = {**inherited, "TERM": "xterm-256color", **environment}
+    for size in ("COLUMNS", "LINES"):  # set by readline in whoever runs the tests, and stronger than the terminal
+        told.pop(size, None)
     command = [sys.executable, "-c", program, *arguments]
     found = b""
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=told, cwd=ROOT) as process:
