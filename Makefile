@@ -10,7 +10,7 @@ TOLD := --tb=short --durations=25 --durations-min=1
 CHOICE :=
 HANDS := $(foreach each,$(LABS),--tx "popen//python=$(LAB) run --lab $(each) -- .venv/bin/python")
 
-.PHONY: help setup lock check generate integration e2e test nightly soak demo demo-down bench conformance install release
+.PHONY: help setup lock check generate integration e2e test nightly soak demo demo-down bench conformance install release docs
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ conformance: setup ## every conformance spec of Kubernetes against a hosted clus
 
 release: setup ## dist/release: a clusterctl repository, install.yaml, the Helm chart, monitoring, an SBOM, and checksums of all
 	.venv/bin/python -m config.release
+
+docs: setup ## build/site: the documentation as a site; a link that leads nowhere fails it
+	.venv/bin/python -m mkdocs build --strict --quiet
 
 install: ## into the cluster that KUBECONFIG names
 	sed -E 's/\$$\{[A-Z_]+:=([^}]*)\}/\1/g' clusterctl/control-plane-components.yaml | kubectl apply --server-side -f -

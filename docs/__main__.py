@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from docs import alerts, credentials, dashboards, fields, helm, metrics, promises, runbook
+from docs import alerts, credentials, dashboards, fields, helm, metrics, promises, runbook, scenes
 from docs.evidence import ROOT
 
 PAGES = {
@@ -15,6 +15,8 @@ PAGES = {
     "docs/fields.md": fields.page,
     "docs/helm.md": helm.page,
     "docs/metrics.md": metrics.page,
+    "docs/pictures/credentials.svg": credentials.drawing,
+    **{f"docs/pictures/{name}.svg": drawn for name, drawn in scenes.SCENES.items()},
     "docs/promises.md": promises.page,
     "docs/runbook.md": runbook.page,
 }

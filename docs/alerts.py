@@ -9,13 +9,12 @@ from typing import Any
 
 import yaml
 
-from docs.evidence import ROOT
+from docs.evidence import REPOSITORY, ROOT
 from provider.cli.runbook import Advice
 
 SOURCE = ROOT / "config" / "prometheus" / "alerts.toml"
 HEAD = "# Made from alerts.toml by `make generate`; edit there.\n"
 PAGE = "docs/runbook.md"
-REPOSITORY = "https://github.com/capi-kamaji/capi-kamaji/blob/main"
 
 
 @dataclass(frozen=True, slots=True)

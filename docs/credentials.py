@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from docs.drawing import Arrow, Box, picture
 from provider.api.credentials import GRAPH
 from provider.api.credentials.node import Home, Node
 
@@ -29,26 +30,56 @@ HOMES: dict[Home, str] = {
     "generator": "KubeconfigGenerator",
     "cluster": "Cluster API",
 }
+KINDS: dict[Home, str] = {
+    "pool": "store",
+    "store": "store",
+    "tenant": "tenant",
+    "inside": "tenant",
+    "generator": "other",
+    "cluster": "ours",
+}
+DRAWN = """![Which credential is made from which](pictures/credentials.svg)
+
+Yellow are those of stores, green the tenant's, blue those that are handed to Cluster API, grey what others are given.
+"""
 PLACEHOLDER: dict[Home, str] = {"pool": "STORE", "cluster": "CLUSTER"}
 
 
 def page() -> str:
     """The whole file."""
-    return "\n".join([HEAD, *_drawn(), "", *_listed()]) + "\n"
+    return "\n".join([HEAD, DRAWN, *_listed()]) + "\n"
 
 
-def _drawn() -> Iterator[str]:
-    yield "```mermaid"
-    yield "flowchart LR"
-    for home, title in HOMES.items():
-        yield f'  subgraph {home}["{title}"]'
-        for each in (one for one in GRAPH if one.home == home):
-            yield f'    {_id(each)}["{each.title}"]'
-        yield "  end"
-    for each in GRAPH:
-        for parent in each.parents:
-            yield f"  {_id(parent)} --> {_id(each)}"
-    yield "```"
+def drawing() -> str:
+    """docs/pictures/credentials.svg: a column for each step from what is made of nothing."""
+    places = _places()
+    most = max(row for _, row in places.values()) + 1
+    boxes = [
+        Box(_id(each), 20 + 310 * column, 20 + 42 * row, 260, 34, (each.title,), KINDS[each.home])
+        for each, (column, row) in places.items()
+    ]
+    arrows = [Arrow(_id(parent), _id(each)) for each in GRAPH for parent in each.parents]
+    return picture(940, 20 + 42 * most, "Which credential is made from which", boxes, arrows)
+
+
+def _places() -> dict[Node, tuple[int, int]]:
+    """Column and row of each: a node stands at the height of what it is made from, or below."""
+    found: dict[Node, tuple[int, int]] = {}
+    filled: dict[int, int] = {}
+    for each in sorted(GRAPH, key=lambda one: (_steps(one), not _has_children(one))):
+        column = _steps(each)
+        wanted = min((found[parent][1] for parent in each.parents), default=0)
+        row = max(filled.get(column, 0), wanted if column > 1 else 0)
+        found[each], filled[column] = (column, row), row + 1
+    return found
+
+
+def _steps(node: Node) -> int:
+    return max((_steps(parent) + 1 for parent in node.parents), default=0)
+
+
+def _has_children(node: Node) -> bool:
+    return any(node in each.parents for each in GRAPH)
 
 
 def _listed() -> Iterator[str]:

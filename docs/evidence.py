@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+REPOSITORY = "https://github.com/capi-kamaji/capi-kamaji/blob/main"
 
 
 @dataclass(frozen=True, order=True)

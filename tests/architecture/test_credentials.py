@@ -11,5 +11,5 @@ def test_the_page_is_what_the_graph_makes() -> None:
 
 
 def test_every_edge_is_drawn_once() -> None:
-    drawn = [line for line in credentials.page().splitlines() if "-->" in line]
+    drawn = [line for line in credentials.drawing().splitlines() if "marker-end" in line]
     assert len(drawn) == len(set(drawn)) == sum(len(each.parents) for each in GRAPH)
