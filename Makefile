@@ -80,7 +80,7 @@ release: setup ## dist/release: a clusterctl repository, install.yaml, the Helm 
 	.venv/bin/python -m config.release
 
 docs: setup ## build/site: the documentation as a site; a link that leads nowhere fails it
-	.venv/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 
 install: ## into the cluster that KUBECONFIG names
 	sed -E 's/\$$\{[A-Z_]+:=([^}]*)\}/\1/g' clusterctl/control-plane-components.yaml | kubectl apply --server-side -f -

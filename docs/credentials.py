@@ -55,11 +55,11 @@ def drawing() -> str:
     places = _places()
     most = max(row for _, row in places.values()) + 1
     boxes = [
-        Box(_id(each), 20 + 310 * column, 20 + 42 * row, 260, 34, (each.title,), KINDS[each.home])
+        Box(_id(each), 20 + 400 * column, 20 + 40 * row, 330, 32, (each.title,), KINDS[each.home])
         for each, (column, row) in places.items()
     ]
     arrows = [Arrow(_id(parent), _id(each)) for each in GRAPH for parent in each.parents]
-    return picture(940, 20 + 42 * most, "Which credential is made from which", boxes, arrows)
+    return picture(1170, 20 + 40 * most, "Which credential is made from which", boxes, arrows)
 
 
 def _places() -> dict[Node, tuple[int, int]]:
@@ -68,7 +68,7 @@ def _places() -> dict[Node, tuple[int, int]]:
     filled: dict[int, int] = {}
     for each in sorted(GRAPH, key=lambda one: (_steps(one), not _has_children(one))):
         column = _steps(each)
-        wanted = min((found[parent][1] for parent in each.parents), default=0)
+        wanted = max((found[parent][1] for parent in each.parents), default=0)
         row = max(filled.get(column, 0), wanted if column > 1 else 0)
         found[each], filled[column] = (column, row), row + 1
     return found

@@ -50,7 +50,8 @@ class Arrow:
 def picture(wide: int, high: int, title: str, boxes: Sequence[Box], arrows: Sequence[Arrow]) -> str:
     """The file. `title` is what those hear who do not see it."""
     known = {each.key: each for each in boxes}
-    drawn = [*(_box(each) for each in boxes), *(_arrow(each, known) for each in arrows)]
+    frames, things = ([each for each in boxes if (each.kind == "frame") is wanted] for wanted in (True, False))
+    drawn = [*map(_box, frames), *(_arrow(each, known) for each in arrows), *map(_box, things)]
     return "\n".join([_head(wide, high, title), *drawn, "</svg>\n"])
 
 
@@ -68,11 +69,12 @@ def _head(wide: int, high: int, title: str) -> str:
 
 def _box(box: Box) -> str:
     frame = box.kind == "frame"
+    bold = " font-weight='600'" if frame or len(box.lines) > 1 else ""
     x, y = box.middle
     top = box.top + 20 if frame else y - LEADING * (len(box.lines) - 1) / 2 + SIZE * 0.35
     words = "".join(
         f"<text x='{x:g}' y='{top + LEADING * number:g}' text-anchor='middle' fill='{INK}'"
-        f"{' font-weight=' + repr('600') if not number else ''}>{escape(line)}</text>"
+        f"{'' if number else bold}>{escape(line)}</text>"
         for number, line in enumerate(box.lines)
     )
     dashes = " stroke-dasharray='5 4'" if frame else ""

@@ -42,7 +42,7 @@ HEAD = """# Fields
 
 Made from the models and from the markers at the tests by `make generate`; edit those. Every field of the `spec` of each
 kind, what it is by default, and the tests that fail when it is ignored (by number: the list is below each table). Blocks are
-in italics. What a field of a TenantControlPlane changes, place by place, is told in
+in italics, and so are types. What a field of a TenantControlPlane changes, place by place, is told in
 [effects.yaml](../tests/unit/provider/hosting/effects.yaml).
 
 A KamajiControlPlaneTemplate has the fields of a KamajiControlPlane but for `version`, `replicas`, `controlPlaneEndpoint`,
@@ -130,8 +130,8 @@ def _section(kind: str) -> str:
     return "\n".join(
         [
             f"\n## {kind}\n\n`{KINDS[kind].DEFINITION.kind.api_version}`\n",
-            "| field | type | default | | tests |",
-            "|---|---|---|---|---|",
+            "| field | type, default, what it is for | tests |",
+            "|---|---|---|",
             *rows,
             f"\nTests of {kind}:\n",
             *(f"{number}. {evidence.listed([proof], '')}" for proof, number in numbers.items()),
@@ -142,9 +142,9 @@ def _section(kind: str) -> str:
 def _row(field: Field, tests: Iterable[int]) -> str:
     name = f"`{field.path}`" if field.settable else f"*`{field.path}`*"
     default = field.schema.get("default")
-    shown = "" if default is None or not field.settable else f"`{_short(default)}`"
-    cells = (name, _type(field.schema), shown, _about(field), ", ".join(map(str, tests)))
-    return f"| {' | '.join(cells)} |"
+    shown = "" if default is None or not field.settable else f", by default `{_short(default)}`"
+    about = " ".join(each for each in (f"*{_type(field.schema)}*{shown}.", _about(field)) if each)
+    return f"| {name} | {about} | {', '.join(map(str, tests))} |"
 
 
 def _short(default: Any) -> str:

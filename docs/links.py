@@ -22,13 +22,14 @@ PAGES = {
 DECISIONS, MEASURED = "decisions", "benchmarks/README.md"
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 FENCE = re.compile(r"^(`{3,})sh \w+$", re.MULTILINE)
+CELL, CODE = re.compile(r"<td.*?</td>", re.DOTALL), re.compile(r"<code>[^<]{16,}</code>")
 UNMEASURED = "Nothing has been measured for this page yet: `make bench` and `lab bench --docs` write it.\n"
 
 
 def on_config(config: Any) -> Any:
     """Decisions are named in the nav as they are found."""
     for each in config["nav"]:
-        if "Decisions" in each:
+        if isinstance(each, dict) and "Decisions" in each:
             each["Decisions"] = [f"{DECISIONS}/index.md", *(f"{DECISIONS}/{name}" for name in decisions())]
     return config
 
@@ -57,6 +58,11 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     return FENCE.sub(r"\1sh", LINK.sub(led, markdown))
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Long names in tables may break behind their dots and strokes, and not anywhere."""
+    return CELL.sub(lambda cell: CODE.sub(_breakable, cell[0]), html)
+
+
 def leads(origin: str, target: str, source: str, files: Files) -> str:
     """Where a link goes that a file of the tree (origin) says, from a page of the site (source)."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
@@ -77,6 +83,10 @@ def _decided() -> str:
     rows = [f"- [{_title(name)}]({name})" for name in decisions()]
     head = "# Decisions\n\nWhat was decided, why, and what it costs; a page each.\n\n"
     return head + "\n".join(rows) + "\n"
+
+
+def _breakable(code: re.Match[str]) -> str:
+    return re.sub(r"(?<=\w)([./_=,]|\[\]\.)(?=\w)", r"\1<wbr>", code[0])
 
 
 def _unreleased() -> str:

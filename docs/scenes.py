@@ -4,29 +4,51 @@ from __future__ import annotations
 
 from docs.drawing import Arrow, Box, picture
 
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
 
 def whole() -> str:
     """What runs where."""
     boxes = [
-        Box("management", 10, 10, 560, 400, ("management cluster",), "frame"),
-        Box("provider", 30, 50, 170, 70, ("provider", "watches, makes, repairs")),
-        Box("objects", 250, 50, 300, 70, ("objects", "Cluster, KamajiControlPlane,", "TenantControlPlane, DataStore"), "other"),
-        Box("a", 30, 180, 240, 100, ("tenant a: one Deployment", "kube-apiserver", "kube-controller-manager", "kube-scheduler"), "tenant"),
-        Box("b", 310, 180, 240, 100, ("tenant b: one Deployment", "kube-apiserver", "kube-controller-manager", "kube-scheduler"), "tenant"),
-        Box("store", 130, 340, 320, 54, ("DataStore: an etcd of 1, 3 or 5 members", "keys of a, keys of b, apart by etcd's roles"), "store"),
-        Box("nodes-a", 640, 180, 190, 44, ("nodes of tenant a", "anywhere"), "tenant"),
-        Box("nodes-b", 640, 236, 190, 44, ("nodes of tenant b", "anywhere"), "tenant"),
-        Box("people", 640, 60, 190, 50, ("people and programs", "with a kubeconfig"), "other"),
+        Box("management", 10, 10, 580, 380, ("management cluster",), "frame"),
+        Box("provider", 30, 50, 210, 64, ("provider", "watches, makes, repairs")),
+        Box(
+            "objects",
+            320,
+            50,
+            250,
+            64,
+            ("objects", "Cluster, KamajiControlPlane,", "TenantControlPlane, DataStore"),
+            "other",
+        ),
+        Box("a", 320, 160, 250, 92, ("tenant a: one Deployment", *COMPONENTS), "tenant"),
+        Box("b", 320, 276, 250, 92, ("tenant b: one Deployment", *COMPONENTS), "tenant"),
+        Box(
+            "store",
+            30,
+            208,
+            210,
+            112,
+            ("DataStore", "an etcd of 1, 3 or 5 members", "keys of a, keys of b,", "apart by etcd's roles"),
+            "store",
+        ),
+        Box("people", 670, 56, 170, 52, ("people, programs", "with a kubeconfig"), "other"),
+        Box("nodes-a", 670, 180, 170, 52, ("nodes of tenant a", "anywhere"), "tenant"),
+        Box("nodes-b", 670, 296, 170, 52, ("nodes of tenant b", "anywhere"), "tenant"),
     ]
     arrows = [
-        Arrow("provider", "objects"),
-        Arrow("provider", "a", "makes"),
+        Arrow("provider", "objects", "reads"),
+        Arrow("provider", "store", "makes, tries"),
+        Arrow("objects", "a", "are made into"),
         Arrow("a", "store"),
         Arrow("b", "store"),
-        Arrow("nodes-b", "b", "TLS"),
         Arrow("people", "objects"),
+        Arrow("nodes-a", "a", "TLS"),
+        Arrow("nodes-b", "b", "TLS"),
     ]
-    return picture(850, 420, "The provider and the control planes of two tenants are pods of one management cluster", boxes, arrows)
+    return picture(
+        860, 400, "The provider and the control planes of two tenants are pods of one management cluster", boxes, arrows
+    )
 
 
 def birth() -> str:
@@ -34,10 +56,26 @@ def birth() -> str:
     boxes = [
         Box("cluster", 20, 30, 190, 56, ("Cluster", "of Cluster API"), "other"),
         Box("kcp", 20, 140, 190, 56, ("KamajiControlPlane", "version, replicas")),
-        Box("tcp", 20, 250, 190, 56, ("TenantControlPlane", "the same, in Kamaji's words")),
-        Box("made", 290, 240, 270, 76, ("Secrets, Service, Deployment", "certificates, address, pods", "kept as they should be"), "tenant"),
+        Box("tcp", 20, 250, 190, 56, ("TenantControlPlane", "in Kamaji's words")),
+        Box(
+            "made",
+            290,
+            240,
+            270,
+            76,
+            ("Secrets, Service, Deployment", "certificates, address, pods", "kept as they should be"),
+            "tenant",
+        ),
         Box("infra", 290, 30, 270, 56, ("infrastructure's cluster", "OpenStackCluster, VSphereCluster …"), "other"),
-        Box("inside", 640, 240, 200, 76, ("inside the tenant", "what kubeadm join reads,", "CoreDNS, kube-proxy"), "tenant"),
+        Box(
+            "inside",
+            640,
+            240,
+            200,
+            76,
+            ("inside the tenant", "what kubeadm join reads,", "CoreDNS, kube-proxy"),
+            "tenant",
+        ),
         Box("machines", 640, 30, 200, 56, ("Machines", "join as nodes"), "other"),
     ]
     arrows = [
@@ -56,12 +94,12 @@ def birth() -> str:
 def one_pass() -> str:
     """What happens each time something has moved."""
     boxes = [
-        Box("queue", 20, 60, 120, 56, ("queue", "one pass a key"), "other"),
-        Box("observe", 180, 60, 120, 56, ("observe", "reads all there is")),
-        Box("view", 340, 60, 120, 56, ("view", "frozen"), "other"),
-        Box("parts", 500, 60, 140, 56, ("parts", "whole objects, pure")),
-        Box("apply", 680, 60, 140, 56, ("apply", "only what differs")),
-        Box("status", 500, 160, 140, 56, ("status", "conditions: why not")),
+        Box("queue", 20, 20, 120, 56, ("queue", "one pass a key"), "other"),
+        Box("observe", 180, 20, 120, 56, ("observe", "reads all there is")),
+        Box("view", 340, 20, 120, 56, ("view", "frozen"), "other"),
+        Box("parts", 500, 20, 140, 56, ("parts", "whole objects, pure")),
+        Box("apply", 680, 20, 140, 56, ("apply", "only what differs")),
+        Box("status", 500, 120, 140, 56, ("status", "conditions: why not")),
     ]
     arrows = [
         Arrow("queue", "observe"),
@@ -70,7 +108,7 @@ def one_pass() -> str:
         Arrow("parts", "apply"),
         Arrow("parts", "status"),
     ]
-    return picture(840, 236, "One pass: observe, view, parts, apply, status", boxes, arrows)
+    return picture(840, 196, "One pass: observe, view, parts, apply, status", boxes, arrows)
 
 
 def keyspaces() -> str:
@@ -109,7 +147,9 @@ def rotation() -> str:
         Arrow("both", "signs"),
         Arrow("signs", "after", dashed=True),
     ]
-    return picture(860, 136, "An authority is replaced in three rollouts; before the last, all nodes have followed", boxes, arrows)
+    return picture(
+        860, 136, "An authority is replaced in three rollouts; before the last, all nodes have followed", boxes, arrows
+    )
 
 
 SCENES = {"whole": whole, "birth": birth, "pass": one_pass, "keyspaces": keyspaces, "rotation": rotation}
