@@ -8,7 +8,7 @@ import posixpath
 import re
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 from docs.evidence import REPOSITORY, ROOT
 
@@ -69,7 +69,7 @@ def leads(origin: str, target: str, source: str, files: Files) -> str:
     inside = PAGES.get(path) or path.removeprefix("docs/") if path in PAGES or path.startswith("docs/") else ""
     inside = f"{DECISIONS}/index.md" if inside == DECISIONS else inside
     found = files.get_file_from_path(inside) if inside else None
-    if found and not found.inclusion.is_excluded():
+    if found and found.inclusion is not InclusionLevel.EXCLUDED:
         return posixpath.relpath(inside, posixpath.dirname(source) or ".")
     return f"{REPOSITORY}/{path}" if (ROOT / path).exists() else target
 
