@@ -5,6 +5,11 @@ from __future__ import annotations
 from docs.drawing import Arrow, Box, picture
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+OUTSIDE = (
+    Box("people", 670, 56, 170, 52, ("people, programs", "with a kubeconfig"), "other"),
+    Box("nodes-a", 670, 180, 170, 52, ("nodes of tenant a", "anywhere"), "tenant"),
+    Box("nodes-b", 670, 296, 170, 52, ("nodes of tenant b", "anywhere"), "tenant"),
+)
 
 
 def whole() -> str:
@@ -32,9 +37,7 @@ def whole() -> str:
             ("DataStore", "an etcd of 1, 3 or 5 members", "keys of a, keys of b,", "apart by etcd's roles"),
             "store",
         ),
-        Box("people", 670, 56, 170, 52, ("people, programs", "with a kubeconfig"), "other"),
-        Box("nodes-a", 670, 180, 170, 52, ("nodes of tenant a", "anywhere"), "tenant"),
-        Box("nodes-b", 670, 296, 170, 52, ("nodes of tenant b", "anywhere"), "tenant"),
+        *OUTSIDE,
     ]
     arrows = [
         Arrow("provider", "objects", "reads"),
