@@ -55,7 +55,7 @@ def drawing() -> str:
     places = _places()
     most = max(row for _, row in places.values()) + 1
     boxes = [
-        Box(_id(each), 20 + 400 * column, 20 + 40 * row, 330, 32, (each.title,), KINDS[each.home])
+        Box(_id(each), (20 + 400 * column, 20 + 40 * row, 330, 32), (each.title,), KINDS[each.home])
         for each, (column, row) in places.items()
     ]
     arrows = [Arrow(_id(parent), _id(each)) for each in GRAPH for parent in each.parents]

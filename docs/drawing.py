@@ -23,17 +23,15 @@ class Box:
     """A thing; the first line is its name. A frame holds others, and has its name at the top."""
 
     key: str
-    left: int
-    top: int
-    wide: int
-    high: int
+    place: tuple[int, int, int, int]  # left, top, width, height
     lines: tuple[str, ...]
     kind: str = "ours"
 
     @property
     def middle(self) -> tuple[float, float]:
         """Its centre."""
-        return self.left + self.wide / 2, self.top + self.high / 2
+        left, top, wide, high = self.place
+        return left + wide / 2, top + high / 2
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,6 @@ class Arrow:
     end: str
     says: str = ""
     dashed: bool = False
-    aside: int = 0  # where several arrows lie between the same boxes: so far from the middle
 
 
 def picture(wide: int, high: int, title: str, boxes: Sequence[Box], arrows: Sequence[Arrow]) -> str:
@@ -70,8 +67,9 @@ def _head(wide: int, high: int, title: str) -> str:
 def _box(box: Box) -> str:
     frame = box.kind == "frame"
     bold = " font-weight='600'" if frame or len(box.lines) > 1 else ""
+    left, above, wide, high = box.place
     x, y = box.middle
-    top = box.top + 20 if frame else y - LEADING * (len(box.lines) - 1) / 2 + SIZE * 0.35
+    top = above + 20 if frame else y - LEADING * (len(box.lines) - 1) / 2 + SIZE * 0.35
     words = "".join(
         f"<text x='{x:g}' y='{top + LEADING * number:g}' text-anchor='middle' fill='{INK}'"
         f"{'' if number else bold}>{escape(line)}</text>"
@@ -79,14 +77,14 @@ def _box(box: Box) -> str:
     )
     dashes = " stroke-dasharray='5 4'" if frame else ""
     return (
-        f"<rect x='{box.left}' y='{box.top}' width='{box.wide}' height='{box.high}' rx='6' fill='{FILLS[box.kind]}' "
+        f"<rect x='{left}' y='{above}' width='{wide}' height='{high}' rx='6' fill='{FILLS[box.kind]}' "
         f"stroke='{LINE}'{dashes}/>{words}"
     )
 
 
 def _arrow(arrow: Arrow, boxes: dict[str, Box]) -> str:
     first, last = boxes[arrow.start], boxes[arrow.end]
-    (x1, y1), (x2, y2) = _between(first, last, arrow.aside)
+    (x1, y1), (x2, y2) = _between(first, last)
     dashes = " stroke-dasharray='4 3'" if arrow.dashed else ""
     line = f"<path d='M{x1:g} {y1:g}L{x2:g} {y2:g}' stroke='{LINE}'{dashes} marker-end='url(#to)'/>"
     if not arrow.says:
@@ -100,19 +98,17 @@ def _arrow(arrow: Arrow, boxes: dict[str, Box]) -> str:
     )
 
 
-def _between(first: Box, last: Box, aside: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def _between(first: Box, last: Box) -> tuple[tuple[float, float], tuple[float, float]]:
     """The points at which a line between two boxes leaves one and meets the other, straight where they face each other."""
-    across = _overlap(first.left, first.wide, last.left, last.wide)
-    down = _overlap(first.top, first.high, last.top, last.high)
+    left, top, wide, high = first.place
+    other_left, other_top, other_wide, other_high = last.place
+    across = _overlap(left, wide, other_left, other_wide)
     if across is not None:
-        below = last.top > first.top
-        y1, y2 = (first.top + first.high, last.top) if below else (first.top, last.top + last.high)
-        return (across + aside, y1), (across + aside, y2)
-    right = last.left > first.left
-    x1, x2 = (first.left + first.wide, last.left) if right else (first.left, last.left + last.wide)
-    if down is not None:
-        return (x1, down + aside), (x2, down + aside)
-    return (x1, first.middle[1] + aside), (x2, last.middle[1] + aside)
+        y1, y2 = (top + high, other_top) if other_top > top else (top, other_top + other_high)
+        return (across, y1), (across, y2)
+    x1, x2 = (left + wide, other_left) if other_left > left else (left, other_left + other_wide)
+    down = _overlap(top, high, other_top, other_high)
+    return (x1, first.middle[1] if down is None else down), (x2, last.middle[1] if down is None else down)
 
 
 def _overlap(start: int, length: int, other: int, reach: int) -> float | None:
