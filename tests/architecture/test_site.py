@@ -115,6 +115,11 @@ def test_no_word_of_a_picture_leaves_its_box() -> None:
                 assert len(unescape(line)) * 6.9 < int(wide) + 8, (name, line)
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda each: each.name)
+def test_a_page_says_nothing_that_only_the_site_or_only_a_forge_can_show(page: Path) -> None:
+    assert not re.findall(r"^ *(?:!!!|\?\?\?|:::|===|```mermaid|> \[!).*", page.read_text(), re.MULTILINE)
+
+
 def test_what_is_new_can_be_put_into_the_changelog() -> None:
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "0.0.0", "--date", "2000-01-01"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
