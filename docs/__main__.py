@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from docs import alerts, credentials, dashboards, fields, helm, metrics, promises, runbook, scenes
+from docs import alerts, credentials, dashboards, fields, helm, metrics, promises, runbook, scenes, settings
 from docs.evidence import ROOT
 
 PAGES = {
@@ -19,6 +19,7 @@ PAGES = {
     **{f"docs/pictures/{name}.svg": drawn for name, drawn in scenes.SCENES.items()},
     "docs/promises.md": promises.page,
     "docs/runbook.md": runbook.page,
+    "docs/settings.md": settings.page,
 }
 
 if __name__ == "__main__":

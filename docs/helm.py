@@ -36,7 +36,12 @@ wrong.
 
 def page() -> str:
     """The whole file."""
-    return HEAD + "".join(_row(each) for each in VALUES) + "\nUnder `settings`, with their types:\n\n" + _settings()
+    return (
+        HEAD
+        + "".join(_row(each) for each in VALUES)
+        + "\nUnder `settings`, with their types (what each does: [settings.md](settings.md)):\n\n"
+        + _settings()
+    )
 
 
 def _row(value: Value) -> str:

@@ -16,28 +16,28 @@ GATES = (EXTERNAL_CLUSTER, EXTERNAL_CLUSTER_CROSS_NAMESPACE)
 class Settings:
     """One field a setting; its environment variable is `KAMAJI_` and the upper-case name."""
 
-    rooms: str = "hosting,capi"
+    rooms: str = "hosting,capi"  # hosting: TenantControlPlanes and their stores; capi: KamajiControlPlanes
     namespace: str = "kamaji-system"  # where the provider runs and its stores live
-    watch_namespace: str = ""  # empty: all namespaces
-    watch_filter: str = ""  # value of the label cluster.x-k8s.io/watch-filter; empty: no filter
-    default_datastore: str = "default"  # for tenants that name none; empty: they have to
+    watch_namespace: str = ""  # the only namespace that is looked at; empty: all
+    watch_filter: str = ""  # only objects with this value of the label cluster.x-k8s.io/watch-filter; empty: no filter
+    default_datastore: str = "default"  # DataStore of tenants that name none; empty: they have to
     default_pool: str = "default"  # DataStorePool made at start when absent; empty: none
-    feature_gates: str = ""  # Gate=true,Other=false; names are in GATES
+    feature_gates: str = ""  # Gate=true,Other=false
     workers: int = 8  # passes at once
     starts_per_core: float = 1.0  # control planes being started at once, per free core of the management cluster
-    kine_image: str = "docker.io/rancher/kine:v0.17.5"  # v0.14.0 or later: older ones take no KINE_ENDPOINT
+    kine_image: str = (
+        "docker.io/rancher/kine:v0.17.5"  # image of kine, v0.14.0 or later: older ones take no KINE_ENDPOINT
+    )
     upgrade_deadline: int = 300  # seconds without progress after which an upgrade of a tenant is undone
     certificate_life: int = 365 * 86400  # seconds for which certificates of ours are valid; authorities: ten years
-    rollouts_an_hour: int = 6  # of one tenant without a change of its spec; at more than that a loop is stopped
-    health_port: int = 8081
-    metrics_port: int = 8080  # 0: none are served
-    traces_endpoint: str = (
-        ""  # where OTLP over HTTP is taken, such as http://collector:4318/v1/traces; empty: no traces
-    )
-    log_format: str = "plain"  # or json: one object a line
-    leader_elect: bool = True
-    image: str = ""  # of this program, for Jobs; empty: the one of its own pod
-    identity: str = "provider"  # of this replica, for the Lease; its pod's name
+    rollouts_an_hour: int = 6  # rollouts of a tenant whose spec does not change; at more than that a loop is stopped
+    health_port: int = 8081  # where the kubelet asks whether the program lives and is ready
+    metrics_port: int = 8080  # where metrics are served; 0: nowhere
+    traces_endpoint: str = ""  # where OTLP over HTTP goes, such as http://collector:4318/v1/traces; empty: nowhere
+    log_format: str = "plain"  # how the log is written: plain, or json, one object a line
+    leader_elect: bool = True  # of several replicas one acts; false: each acts, for one that is alone
+    image: str = ""  # image of this program, for Jobs; empty: the one of its own pod
+    identity: str = "provider"  # name of this replica in the Lease; its pod's name
 
     @property
     def leaf_life(self) -> timedelta:

@@ -55,11 +55,12 @@ class Value:
 
 
 def _settings() -> Schema:
-    known = {_camel(each.name): KINDS[str(each.type)] for each in fields(Settings) if each.name not in FIXED}
+    known = {camel(each.name): KINDS[str(each.type)] for each in fields(Settings) if each.name not in FIXED}
     return {"type": "object", "additionalProperties": False, "properties": known}
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """A setting's name as a value."""
     first, *rest = name.split("_")
     return first + "".join(each.capitalize() for each in rest)
 
