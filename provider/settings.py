@@ -31,6 +31,7 @@ class Settings:
     rollouts_an_hour: int = 6  # of one tenant without a change of its spec; at more than that a loop is stopped
     health_port: int = 8081
     metrics_port: int = 8080  # 0: none are served
+    status_page_port: int = 0  # on the pod's loopback, for `kubectl port-forward`; 0: no page is served
     traces_endpoint: str = (
         ""  # where OTLP over HTTP is taken, such as http://collector:4318/v1/traces; empty: no traces
     )
