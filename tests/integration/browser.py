@@ -78,6 +78,11 @@ class Browser:
         await asyncio.to_thread(file.write_bytes, base64.b64decode(said["data"]))
         return int(await self.ask("document.documentElement.scrollWidth"))
 
+    async def roles(self) -> set[str]:
+        """What a screen reader is told that there is."""
+        said = await self.call("Accessibility.getFullAXTree")
+        return {str(each["role"]["value"]) for each in said["nodes"] if "role" in each}
+
     async def hear(self) -> None:
         """Until it is closed."""
         async for message in self.wire:

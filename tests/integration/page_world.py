@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lab.servers import ApiServer, free_port
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.runtime import Runtime
+from provider.cluster.transport import Request, Wire
 from provider.manifest import meta, rbac
 from provider.settings import Settings
 from provider.statuspage import server
@@ -38,6 +39,7 @@ class Page:
     admin: Cluster
     mine: str  # a namespace with two tenants
     other: str  # one with a tenant
+    asked: list[Request]  # of the API server, by the page
 
     async def get(self, path: str, token: str = "", method: str = "GET", **headers: str) -> tuple[int, Any, Any]:
         """Status, answer, headers."""
@@ -117,6 +119,29 @@ async def store(admin: Cluster, name: str, full: float, *users: str) -> None:
     await admin.merge(kinds.DATA_STORE, name, None, {"status": status}, subresource="status", manager=MANAGER)
 
 
+@dataclass
+class Recording:
+    """A wire that notes what is asked by it."""
+
+    wire: Wire
+    asked: list[Request] = field(default_factory=list)
+
+    @property
+    def server(self) -> str:
+        return self.wire.server
+
+    async def send(self, request: Request) -> bytes:
+        self.asked.append(request)
+        return await self.wire.send(request)
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        self.asked.append(request)
+        return self.wire.stream(request)
+
+    async def close(self) -> None:
+        await self.wire.close()
+
+
 @asynccontextmanager
 async def served(hosting: TenantWorld, api_server: ApiServer, namespace: str) -> AsyncIterator[Page]:
     """It is served, with three tenants and two stores to tell of."""
@@ -131,14 +156,18 @@ async def served(hosting: TenantWorld, api_server: ApiServer, namespace: str) ->
     await tenant(admin, namespace, "well")
     await tenant(admin, namespace, "ill", ready=False, message=HOSTILE)
     await tenant(admin, other, "hidden")
+    port = {"ports": [{"port": 6443}]}
+    label = {names.LABEL_NAME: "ill", names.LABEL_PART: "service"}
+    await admin.apply(meta.new(kinds.SERVICE, "ill", namespace, labels=label, spec=port), manager=MANAGER)
     await store(admin, "one-of-pages", 0.4, f"{namespace}/well", f"{namespace}/ill", f"{other}/hidden")
     await store(admin, "two-of-pages", 0.95)
     settings = Settings(status_page_port=free_port())
+    recording = Recording(hosting.provider._transport)
     runtime = Runtime(
-        cluster=hosting.provider, settings=settings, leader=asyncio.Event(), clock=lambda: datetime.now(UTC)
+        cluster=Cluster(recording), settings=settings, leader=asyncio.Event(), clock=lambda: datetime.now(UTC)
     )
     serving = asyncio.create_task(server.serve(runtime))
-    found = Page(f"http://127.0.0.1:{settings.status_page_port}", api_server, admin, namespace, other)
+    found = Page(f"http://127.0.0.1:{settings.status_page_port}", api_server, admin, namespace, other, recording.asked)
     async with asyncio.timeout(30):
         while not serving.done():
             try:

@@ -39,15 +39,16 @@ async def test_nobody_sees_anything_without_a_token_and_each_sees_what_he_may_li
         status, said, _ = await page.get(path, nobody)
         assert (status, "may not" in said["error"]) == (403, True), path
 
-    own = await page.token("own", TENANTS, "pods", "deployments")
+    own = await page.token("own", TENANTS, "services", "deployments")
     said = await page.seen("/api/fleet", own)
     assert (names_of(said), said["user"]) == (["ill", "well"], f"system:serviceaccount:{page.mine}:own")
     assert (await page.get(f"/api/tenants/{page.other}/hidden", own))[0] == 403
     assert (await page.get("/api/stores", own))[0] == 403
     one = await page.seen(f"/api/tenants/{page.mine}/ill", own)
     assert one["explanation"]["findings"][0]["message"].startswith("<img")
-    assert {"Service", "ConfigMap"} <= set(one["hidden"])
-    assert not {"Pod", "Deployment"} & set(one["hidden"])
+    assert one["hidden"] == ["ConfigMap", "Ingress", "NetworkPolicy", "Pod", "PodDisruptionBudget"]
+    (branch,) = one["objects"]
+    assert [(each["kind"], each["health"]) for each in branch["objects"]] == [("Service", "ok")]
     assert (await page.get(f"/api/tenants/{page.mine}/absent", own))[0] == 404
 
     everyone = await page.token("everyone", everywhere=[TENANTS, "datastores"])
@@ -92,6 +93,12 @@ async def test_every_answer_has_its_headers_nothing_is_written_and_what_is_known
     tag = answers[4][2]["ETag"]
     again = await page.get("/api/fleet", token, **{"If-None-Match": tag})
     assert (again[0] == 304) or again[2]["ETag"] != tag  # ages of seconds move
+    written = {each.path for each in page.asked if each.method != "GET"}
+    assert written == {
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    }
+    assert not [each.path for each in page.asked if "secrets" in each.path]
 
 
 @pytest.fixture
@@ -120,6 +127,7 @@ async def test_in_a_browser_a_tenant_is_followed_live_and_what_it_says_is_text(
     assert "▲" in await browser.ask(f"getComputedStyle(({ill}).querySelector('.sign'), '::before').content")
     assert await browser.look(tmp_path / "fleet.png") <= 1200
     assert await browser.look(tmp_path / "fleet-narrow.png", 400, 900, dark=True) <= 400
+    assert {"table", "row", "columnheader", "cell"} <= await browser.roles()
 
     await tell(page.admin, page.mine, "well", ready=False, message="its pods do not start")
     await browser.until(f"({well}).innerText.includes('its pods do not start')")
@@ -134,8 +142,8 @@ async def test_in_a_browser_a_tenant_is_followed_live_and_what_it_says_is_text(
     await browser.until("document.querySelectorAll('figure.pool svg').length >= 2")
     label = await browser.ask("document.querySelector('svg[aria-label*=\"one-of-pages\"]').getAttribute('aria-label')")
     assert label == "Store one-of-pages: 40 % full, 3 tenants"
-    squares = "document.querySelectorAll('svg[aria-label*=\"one-of-pages\"] a rect.tenant').length"
-    assert await browser.ask(squares) == 3
+    marks = "document.querySelectorAll('svg[aria-label*=\"one-of-pages\"] a {}.tenant').length"
+    assert [await browser.ask(marks.format(each)) for each in ("rect", "polygon")] == [1, 2]
     assert await browser.look(tmp_path / "stores.png") <= 1200
     assert await browser.look(tmp_path / "stores-narrow.png", 400, 900, dark=True) <= 400
 

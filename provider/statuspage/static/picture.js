@@ -1,8 +1,8 @@
-// A pool as a picture: each store a vessel, filled as far as it is, and beside it a square for each tenant.
+// A pool as a picture: each store a vessel, filled as far as it is, and beside it a mark for each tenant.
 
 import { el, svg } from "./elements.js";
 
-const SHOWN = 60; // squares of a store; more are a number
+const SHOWN = 60; // marks of a store; more are a number
 const ROW = 6;
 
 export function picture(pool, stores) {
@@ -29,15 +29,20 @@ function vessel(store) {
     svg("rect", { x: 8, y: 27 + 104 * (1 - share), width: 40, height: 104 * share, rx: 3, class: "fill" }),
     svg("text", { x: 4, y: 152 }, `${fill}${state}`),
     svg("text", { x: 4, y: 170 }, many),
-    store.residents.slice(0, SHOWN).map(square),
+    store.residents.slice(0, SHOWN).map(mark),
     store.residents.length > SHOWN
       ? svg("text", { x: 62, y: 170 }, `+ ${store.residents.length - SHOWN} more`) : null);
 }
 
-function square(tenant, at) {
-  const place = { x: 62 + 14 * (at % ROW), y: 24 + 11.2 * Math.floor(at / ROW), width: 11, height: 9, rx: 2 };
+// A shape for each health, for colours alone tell not everybody.
+function mark(tenant, at) {
+  const [x, y] = [62 + 14 * (at % ROW), 24 + 11.2 * Math.floor(at / ROW)];
   const told = tenant.state ? `${tenant.name}: ${tenant.state}` : tenant.name;
-  const drawn = svg("rect", { ...place, class: `tenant ${tenant.health ?? "unknown"}` }, svg("title", {}, told));
+  const look = { class: `tenant ${tenant.health ?? "unknown"}` };
+  const title = svg("title", {}, told);
+  const drawn = tenant.health === "bad"
+    ? svg("polygon", { ...look, points: `${x},${y + 9} ${x + 5.5},${y} ${x + 11},${y + 9}` }, title)
+    : svg("rect", { ...look, x, y, width: 11, height: 9, rx: tenant.health === "waiting" ? 4.5 : 1 }, title);
   if (!tenant.state) return drawn;
   return svg("a", { href: `#/tenants/${tenant.name}`, "aria-label": told }, drawn);
 }
