@@ -69,7 +69,7 @@ class Watched:
 
 
 def tenant(found: Manifest) -> Manifest:
-    """What the page tells of a TenantControlPlane in its fleet: a tenth of it."""
+    """What rows and sentences say of a TenantControlPlane is made of this; the rest of it is not held."""
     metadata, spec, status = found["metadata"], found["spec"], found.get("status") or {}
     moments = [
         {key: each[key] for key in ("time", "subresource") if key in each}
