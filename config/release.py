@@ -5,6 +5,7 @@
     install.yaml                   the same components with their variables' defaults, for `kubectl apply --server-side`
     capi-kamaji-0.1.0.tgz          the Helm chart
     monitoring/                    PodMonitor, alerts and dashboards
+    status-page.yaml               what the status page may do, for who switches it on
     sbom.cdx.json                  CycloneDX: every Python package of the image, by version and hash
     SHA256SUMS                     of all of them
 
@@ -46,6 +47,7 @@ def made(target: Path, helm: Path) -> None:
     components = (CLUSTERCTL / "control-plane-components.yaml").read_text()
     (target / "install.yaml").write_text(DEFAULT.sub(r"\1", components))
     _monitoring(target / "monitoring")
+    shutil.copy(ROOT / "config" / "statuspage" / "rbac.yaml", target / "status-page.yaml")
     _chart(target, helm)
     _bill(target / "sbom.cdx.json")
     (target / SUMS).write_text(sums(target))

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from docs.evidence import REPOSITORY, ROOT
-from provider.cli.runbook import Advice
+from provider.overview.runbook import Advice
 
 SOURCE = ROOT / "config" / "prometheus" / "alerts.toml"
 HEAD = "# Made from alerts.toml by `make generate`; edit there.\n"

@@ -24,6 +24,7 @@ kubectl get datastores
 - **From another installation** (`make install`, plain YAML): `helm install … --take-ownership --force-conflicts` once. What
   clusterctl installed, clusterctl upgrades: do not mix the two.
 - **Who rolls CRDs out by other means** sets `crds.install=false`.
+- **The status page** is on with `settings.statusPagePort: 8082`, and has its rights then: [status-page.md](status-page.md).
 - **Monitoring** needs the kinds of the Prometheus operator, so it is off by default: [metrics.md](metrics.md).
 
 Values that upstream Kamaji's chart has too are called the same. What the table does not name is refused, with the path that is

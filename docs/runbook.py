@@ -6,15 +6,15 @@ from __future__ import annotations
 import re
 
 from docs import alerts
-from provider.cli import runbook
-from provider.cli.runbook import Advice
+from provider.overview import runbook
+from provider.overview.runbook import Advice
 
 HEAD = """# Runbook
 
-Made from `provider/cli/runbook.toml` by `make generate`. Conditions of TenantControlPlanes, DataStores and DataStorePools say
-in `message` what is wrong; this says what to do next and where to look, by `reason`. `kamaji explain NAMESPACE/NAME` prints the
-entries that a tenant needs, with its names put in. A reason that is not here is the spec's: change what its message names.
-What to do about an [alert](#alerts) is at the end. `NAMESPACE/NAME` is the tenant's.
+Made from `provider/overview/runbook.toml` by `make generate`. Conditions of TenantControlPlanes, DataStores and
+DataStorePools say in `message` what is wrong; this says what to do next and where to look, by `reason`. `kamaji explain
+NAMESPACE/NAME` prints the entries that a tenant needs, with its names put in. A reason that is not here is the spec's: change what
+its message names. What to do about an [alert](#alerts) is at the end. `NAMESPACE/NAME` is the tenant's.
 """
 SHOWN = 3  # reasons in a heading
 

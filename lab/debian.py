@@ -24,6 +24,8 @@ NEEDED = {  # program → package
     # Databases that tenants live in, in tests
     "pg_ctlcluster": "postgresql",
     "mariadbd": "mariadb-server",
+    # Looks at the status page, in tests
+    "chromium-headless-shell": "chromium-headless-shell",
 }
 
 

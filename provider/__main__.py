@@ -132,6 +132,8 @@ async def _operate(settings: Settings, kubeconfig: str | None) -> int:
         work = [tasks.create_task(each) for each in rooms]
         work.append(tasks.create_task(election.lead(cluster, settings, leader)))
         work.append(tasks.create_task(_leads(leader)))
+        if settings.status_page_port:
+            work.append(tasks.create_task(_page(runtime)))
         await _watch(registry, settings, kubeconfig)
         for each in work:
             each.cancel()
@@ -145,6 +147,13 @@ async def _leads(leader: asyncio.Event) -> None:
 
     await leader.wait()
     telemetry.LEADER.set(1)
+
+
+async def _page(runtime: Runtime) -> None:
+    """The status page: of every replica, for it only reads."""
+    from provider.statuspage import server
+
+    await server.serve(runtime)
 
 
 def _spare_imports() -> None:

@@ -33,6 +33,7 @@ class Settings:
     rollouts_an_hour: int = 6  # rollouts of a tenant whose spec does not change; at more than that a loop is stopped
     health_port: int = 8081  # where the kubelet asks whether the program lives and is ready
     metrics_port: int = 8080  # where metrics are served; 0: nowhere
+    status_page_port: int = 0  # where the status page is, on the pod's loopback for `kubectl port-forward`; 0: nowhere
     traces_endpoint: str = ""  # where OTLP over HTTP goes, such as http://collector:4318/v1/traces; empty: nowhere
     log_format: str = "plain"  # how the log is written: plain, or json, one object a line
     leader_elect: bool = True  # of several replicas one acts; false: each acts, for one that is alone

@@ -14,7 +14,8 @@ from config.chart import templates, values
 
 ROOT = values.CONFIG.parent
 CHART = ROOT / "charts" / "capi-kamaji"
-SHIPPED = ("crd/*.yaml", "grafana/*.json", "prometheus/*.yaml")  # of config/: a link would not survive an archive
+# Of config/: a link would not survive an archive.
+SHIPPED = ("crd/*.yaml", "grafana/*.json", "prometheus/*.yaml", "statuspage/*.yaml")
 
 
 def files() -> dict[str, str]:

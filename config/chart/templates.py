@@ -166,6 +166,13 @@ data:
 {{- end }}
 """
 )
+STATUS_PAGE = (
+    HEAD
+    + """{{- if .Values.settings.statusPagePort }}
+{{ .Files.Get "files/statuspage/rbac.yaml" | replace "namespace: kamaji-system" (printf "namespace: %s" .Release.Namespace) }}
+{{- end }}
+"""
+)
 NOTES = """The provider runs in namespace {{ .Release.Namespace }}.
 
   kubectl get datastores        # `default`: an etcd that it makes and runs
@@ -174,4 +181,4 @@ NOTES = """The provider runs in namespace {{ .Release.Namespace }}.
 `helm uninstall` takes the provider away and nothing else: CRDs stay, and tenants go on serving. Delete tenants first if they
 shall go, too.
 """
-OTHERS = {"crds.yaml": CRDS, "monitoring.yaml": MONITORING, "NOTES.txt": NOTES}
+OTHERS = {"crds.yaml": CRDS, "monitoring.yaml": MONITORING, "statuspage.yaml": STATUS_PAGE, "NOTES.txt": NOTES}

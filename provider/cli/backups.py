@@ -13,11 +13,11 @@ from typing import Any
 
 from provider.api import kinds
 from provider.cli.following import Progress
-from provider.cli.output import Column, Row, age
 from provider.cli.trouble import ASKED_AND_NO, Trouble
 from provider.hosting import quota
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find, holds
+from provider.overview.rows import Column, Row, age
 
 COLUMNS = (
     Column("NAMESPACE", "namespace"),

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from provider.cli.output import Column, Row
 from provider.cluster.errors import ApiError, Forbidden, NotFound
+from provider.overview.rows import Column, Row
 
 Verdict = Literal["ok", "unsure", "bad"]
 Answer = tuple[Verdict, str]

@@ -15,9 +15,9 @@ from datetime import timedelta
 from rich.console import Console
 from rich.text import Text
 
-from provider.cli.output import clean
 from provider.cli.trouble import ASKED_AND_NO, INTERRUPTED, Trouble
 from provider.cluster.errors import ApiError, Forbidden, Unauthorized
+from provider.overview.rows import clean
 
 INTERVAL = 1.0  # seconds between two looks
 

@@ -13,11 +13,11 @@ from typing import Any
 from provider.api import kinds, names, poolnames
 from provider.api.verdict import Invalid
 from provider.cli.checks import Answer, Check, Question, Verdict, asked
-from provider.cli.output import age
 from provider.cli.session import Session
 from provider.hosting import quota
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
+from provider.overview.rows import age
 from provider.settings import Settings
 
 CLOSED = {

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import yaml
@@ -17,19 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from provider.cli.format import Format
+from provider.overview.rows import Column, Row, clean
 
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 UNBOUNDED = 100_000  # columns of a pipe: whoever reads there cuts lines himself
-Row = dict[str, Any]
-"""One line of a table: what JSON and YAML show too, by keys that stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its heading, and the row's key it shows."""
-
-    heading: str
-    key: str
 
 
 def console() -> Console:
@@ -66,22 +53,6 @@ def data(value: Any, form: Format) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
-
-
-def age(since: str | None, now: datetime) -> str:
-    """As kubectl writes ages: 45s, 12m, 5h, 9d. Empty for no time."""
-    if not since:
-        return ""
-    seconds = max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
-    for size, letter in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size or (size == 86400 and seconds >= size):
-            return f"{seconds // size}{letter}"
-    return f"{seconds}s"
-
-
-def clean(text: str) -> str:
-    """Words of others on a terminal: nothing in them moves a cursor or changes a colour."""
-    return UNPRINTABLE.sub("", text).strip()
 
 
 COLOURS = {"Ready": "green", "True": "green", "yes": "green", "NotReady": "red", "False": "red", "no": "red"}

@@ -10,9 +10,9 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from provider.cli.certificates import Dated, certificates
-from provider.cli.output import age
 from provider.manifest import Manifest, x509
+from provider.overview.certificates import Dated, certificates
+from provider.overview.rows import age
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,19 @@
-"""How an explanation and a plan read in a terminal. What others wrote is printed as text: no markup in it is obeyed."""
+"""Explanations, plans and trees in a terminal. What others wrote is printed as text: no markup in it is obeyed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.text import Text
+from rich.tree import Tree
 
 from provider.cli import output
-from provider.cli.explain import Explanation
 from provider.cli.plan import Plan
+from provider.overview.explain import Explanation
+from provider.overview.tree import BAD, OK, WAITING, Branch
 
+HEALTH = {OK: "green", WAITING: "yellow", BAD: "red"}
 SIGNS = {"make": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
 
@@ -44,6 +49,18 @@ def plan(found: Plan) -> None:
             sign, colour = SIGNS[each.action]
             out.print(Text(f"  {sign} {each.name}", style=colour))
     _group(out, "what stands in the way, or cannot be told yet", found.hindrances)
+
+
+def tree(root: str, found: Iterable[Branch]) -> Tree:
+    """Each object a leaf."""
+    drawn = Tree(Text(root, style="bold"))
+    for branch in found:
+        limb = drawn.add(Text(branch.title))
+        for each in branch.leaves:
+            line = Text(f"{each.kind} {each.name}")
+            line.append(f"  {each.words or each.health}", style=HEALTH[each.health])
+            limb.add(line)
+    return drawn
 
 
 def _group(out: Console, title: str, lines: tuple[str, ...]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from provider.api import names
 from provider.cli.format import Order
-from provider.cli.output import Column, Row
 from provider.cli.prices import Amount, Prices
 from provider.hosting import quota
 from provider.manifest import Manifest, meta, quantity
+from provider.overview.rows import Column, Row
 
 COLUMNS = (
     Column("NAMESPACE", "namespace"),

@@ -6,7 +6,7 @@ from collections import Counter
 
 from docs import runbook as page
 from docs.evidence import ROOT
-from provider.cli import runbook
+from provider.overview import runbook
 from tests.architecture import reasons
 
 WELL = {"Ready", "AuthEnabled", "Measured", "TunnelWorks", "NoNodes"}
@@ -16,7 +16,7 @@ WELL = {"Ready", "AuthEnabled", "Measured", "TunnelWorks", "NoNodes"}
 def test_every_reason_has_its_advice() -> None:
     known = {reason for group, _ in runbook.groups() for reason in group} | WELL
     missing = {(reason, file) for reason, file in reasons.waits() if reason not in known}
-    assert not missing, "provider/cli/runbook.toml says nothing of these"
+    assert not missing, "provider/overview/runbook.toml says nothing of these"
 
 
 def test_no_reason_has_two_pieces_of_advice() -> None:

@@ -174,6 +174,15 @@ def test_monitoring_comes_when_it_is_asked_for_and_is_the_same_as_in_config() ->
     assert len(found) == len(rendered()) + 4
 
 
+def test_the_status_page_has_its_rights_when_it_has_a_port_and_in_the_namespace_of_the_release() -> None:
+    found = rendered("--set=settings.statusPagePort=8082", namespace="elsewhere")
+    said = keyed(yaml.safe_load_all((values.CONFIG / "statuspage" / "rbac.yaml").read_text()))
+    said["ClusterRoleBinding", "kamaji-status-page"]["subjects"][0]["namespace"] = "elsewhere"
+    without = rendered()
+    assert {key: each for key, each in found.items() if key not in without} == said
+    assert {"name": "KAMAJI_STATUS_PAGE_PORT", "value": "8082"} in manager(found)["env"]
+
+
 def test_a_package_of_it_needs_nothing_beside_itself(tmp_path: Path) -> None:
     helm("package", CHART, "--destination", tmp_path)
     (package,) = tmp_path.glob("capi-kamaji-*.tgz")

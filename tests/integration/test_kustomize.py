@@ -56,6 +56,19 @@ def test_an_overlay_adds_monitoring_and_changes_what_it_likes(tmp_path: Path) ->
     }
 
 
+def test_an_overlay_switches_the_status_page_on_and_gives_it_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "config").symlink_to(CONFIG)
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    document = {"resources": ["../config"], "components": ["../config/statuspage"]}
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    found = kustomized(overlay)
+    role, binding = ("ClusterRole", "kamaji-status-page"), ("ClusterRoleBinding", "kamaji-status-page")
+    assert found.keys() - components().keys() == {role, binding}
+    (container,) = found["Deployment", "kamaji-provider"]["spec"]["template"]["spec"]["containers"]
+    assert container["env"][-1] == {"name": "KAMAJI_STATUS_PAGE_PORT", "value": "8082"}
+
+
 @pytest.mark.parametrize("name", ["PodMonitor", "PrometheusRule"])
 def test_monitoring_is_no_part_of_the_default(name: str) -> None:
     assert name not in {kind for kind, _ in kustomized(CONFIG)}

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from provider.api import kinds, names
 from provider.api.kinds import Kind
-from provider.cli import files, listing, output
+from provider.cli import files, output
 from provider.cli import prices as pricing
 from provider.cli import top as taking
 from provider.cli.format import Format, Order
 from provider.cli.session import Session
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest
+from provider.overview import listing
 
 
 async def get(session: Session, form: Format) -> int:

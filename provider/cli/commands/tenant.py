@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from provider.api import kinds
-from provider.cli import certificates as dated
 from provider.cli import checks, output, provenance, reading, sentences
-from provider.cli import explain as explaining
 from provider.cli import isolation as promised
-from provider.cli import tree as drawing
 from provider.cli.format import Format
 from provider.cli.session import Session
 from provider.cli.trouble import ASKED_AND_NO
 from provider.cluster.errors import Forbidden
+from provider.overview import certificates as dated
+from provider.overview import explain as explaining
+from provider.overview import tree as drawing
 
 
 async def explain(session: Session, tenant: str, form: Format) -> int:
@@ -42,8 +42,8 @@ async def tree(session: Session, tenant: str, form: Format) -> int:
         said = {"name": root, "here": [each.said() for each in here], "inside": [each.said() for each in there]}
         output.data(said | ({"insideUnknown": why} if why else {}), form)
         return 0
-    output.console().print(drawing.drawn(root, here))
-    output.console().print(drawing.drawn(f"inside it: not known, {why}" if why else "inside it", there))
+    output.console().print(sentences.tree(root, here))
+    output.console().print(sentences.tree(f"inside it: not known, {why}" if why else "inside it", there))
     return 0
 
 

@@ -37,6 +37,11 @@ def test_clients_of_databases_come_with_the_first_such_store(imported: set[str],
     assert driver not in imported
 
 
+def test_the_status_page_costs_nothing_until_it_has_a_port(imported: set[str]) -> None:
+    assert "provider.__main__" in imported
+    assert not [each for each in imported if each.startswith(("provider.statuspage", "provider.overview"))]
+
+
 def test_traces_cost_nothing_until_somebody_takes_them(imported: set[str]) -> None:
     assert "provider.telemetry.tracing" in imported
     assert not [each for each in imported if each.startswith("opentelemetry")]

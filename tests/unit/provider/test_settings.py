@@ -23,6 +23,7 @@ def test_without_an_environment_every_setting_has_its_default() -> None:
         ("KAMAJI_WORKERS", "3", "workers", 3),
         ("KAMAJI_STARTS_PER_CORE", "0.5", "starts_per_core", 0.5),
         ("KAMAJI_METRICS_PORT", "0", "metrics_port", 0),
+        ("KAMAJI_STATUS_PAGE_PORT", "8082", "status_page_port", 8082),
         ("KAMAJI_CERTIFICATE_LIFE", "600", "leaf_life", timedelta(minutes=10)),
         ("KAMAJI_ROLLOUTS_AN_HOUR", "20", "rollouts_an_hour", 20),
         ("KAMAJI_LEADER_ELECT", "false", "leader_elect", False),

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from provider.cli import certificates, provenance
+from provider.cli import provenance
 from provider.hosting.reconcile.mint import RandomMint
 from provider.manifest import Manifest, x509
 from provider.manifest.x509 import Pair, Request
+from provider.overview import certificates
 
 NOW = datetime.now(UTC)
 MINT = RandomMint()

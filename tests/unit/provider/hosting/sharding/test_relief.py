@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from provider.api import names
 from provider.api.datastorepool import DataStorePool
-from provider.cli import listing
 from provider.hosting import migration
 from provider.hosting.sharding import relief
 from provider.hosting.sharding.fleet import Fleet
@@ -19,6 +18,7 @@ from provider.hosting.sharding.relief import Transfer
 from provider.hosting.status import pool as status
 from provider.hosting.view import Move
 from provider.manifest import Manifest
+from provider.overview import listing
 from tests.unit.provider.hosting.sharding.fleets import fleet, pool, store, tenant
 
 MI = 2**20

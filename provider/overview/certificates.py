@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from provider.api import names
-from provider.cli.output import Column, Row, age
 from provider.manifest import Manifest, kubeconfig, lifetime, meta
+from provider.overview.rows import Column, Row, age
 
 COLUMNS = (
     Column("SECRET", "secret"),

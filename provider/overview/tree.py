@@ -1,4 +1,4 @@
-"""`kamaji tree`: every object that a tenant consists of, here and inside it, with its health. Pure; called by `commands`."""
+"""`kamaji tree`: every object that a tenant consists of, here and inside it, with its health. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rich.text import Text
-from rich.tree import Tree
-
 from provider.api import names
-from provider.cli.certificates import certificates
 from provider.manifest import Manifest, meta, podstatus
+from provider.overview.certificates import certificates
 
 OK, WAITING, BAD = "ok", "waiting", "bad"
-COLOURS = {OK: "green", WAITING: "yellow", BAD: "red"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +57,6 @@ def leaf(found: Manifest, now: datetime) -> Leaf:
     metadata = found["metadata"]
     inside = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return Leaf(kind=found["kind"], name=f"{inside}{metadata['name']}", health=health, words=words)
-
-
-def drawn(root: str, found: Iterable[Branch]) -> Tree:
-    """For a terminal."""
-    tree = Tree(Text(root, style="bold"))
-    for branch in found:
-        limb = tree.add(Text(branch.title))
-        for each in branch.leaves:
-            line = Text(f"{each.kind} {each.name}")
-            line.append(f"  {each.words or each.health}", style=COLOURS[each.health])
-            limb.add(line)
-    return tree
 
 
 def _title(found: Manifest) -> str:

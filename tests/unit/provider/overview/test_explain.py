@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from provider.cli import explain
-from provider.cli.explain import Explanation
 from provider.manifest import Manifest
+from provider.overview import explain
+from provider.overview.explain import Explanation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""`kamaji get` and `kamaji stores`: a line for each tenant and for each store. Pure; called by `commands`."""
+"""`kamaji get` and `kamaji stores`: a line for each tenant and for each store. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from provider.api import names
-from provider.cli.output import Column, Row, age
 from provider.hosting import quota
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
+from provider.overview.rows import Column, Row, age
 
 TENANTS = (
     Column("NAMESPACE", "namespace"),

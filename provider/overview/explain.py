@@ -1,4 +1,4 @@
-"""`kamaji explain`: why a tenant is not ready, in sentences, and what to do next. Pure; called by `commands`.
+"""`kamaji explain`: why a tenant is not ready, in sentences, and what to do next. Pure.
 
 The provider's conditions say what is wrong. This puts them in the order of cause, adds what Kubernetes itself warns of, and
 says where to look. What no condition can say, such as that no provider runs, is read from what is missing.
@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from provider.api import names
-from provider.cli import listing, runbook
-from provider.cli.output import age, clean
-from provider.cli.runbook import Advice
 from provider.hosting.status.tenant import ORDER
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find, holds
+from provider.overview import listing, runbook
+from provider.overview.rows import age, clean
+from provider.overview.runbook import Advice
 
 LATE = 60  # seconds after which a provider that runs would have looked at a change
 WARNINGS = 5  # of the last Events that are shown

@@ -32,7 +32,7 @@ SPEC = Advice(
 @cache
 def groups() -> tuple[tuple[tuple[str, ...], Advice], ...]:
     """All of it: the reasons, and what is said of them."""
-    read = tomllib.loads(resources.files("provider.cli").joinpath("runbook.toml").read_text())
+    read = tomllib.loads(resources.files("provider.overview").joinpath("runbook.toml").read_text())
     return tuple((tuple(each["reasons"]), Advice(each["next"], tuple(each["look"]))) for each in read["advice"])
 
 
