@@ -262,6 +262,21 @@ POOL_ROOM = Metric(
     where=TENANT,
 )
 
+DRILL_PROVEN = Metric(
+    name="kamaji_backup_drill_proven",
+    kind="gauge",
+    help="1 when the last drill that is over restored the backup whole, 0 when it did not; none while there was none",
+    of="schedule",
+    where=TENANT,
+)
+DRILL_DUE = Metric(
+    name="kamaji_backup_drill_due_timestamp_seconds",
+    kind="gauge",
+    help="When the drill after the last is due: in the past while it is not over; none while the schedule is suspended",
+    of="schedule",
+    where=TENANT,
+)
+
 TABLE: tuple[Metric, ...] = tuple(each for each in list(globals().values()) if isinstance(each, Metric))
 """In the order of this page."""
 BY_SERIES: Mapping[str, Metric] = {name: each for each in TABLE for name in each.series}

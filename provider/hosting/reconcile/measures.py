@@ -1,4 +1,4 @@
-"""What passes tell metrics of tenants, stores and pools: read off what a pass has in hand, nothing is asked for it.
+"""What passes tell metrics of tenants, stores, pools and schedules: read off what a pass has in hand, nothing is asked for it.
 
 Called at the end of a pass, with the status that it wrote. What is told of a tenant or a store goes with it.
 """
@@ -20,7 +20,7 @@ from provider.manifest.condition import find, holds
 from provider.telemetry import subjects, table
 
 Key = tuple[str, str]
-"""(namespace, name) of a TenantControlPlane."""
+"""(namespace, name) of a TenantControlPlane or a TenantBackupSchedule."""
 
 
 def tenant(view: View, wanted: Mapping[str, Any]) -> None:
@@ -83,6 +83,18 @@ def pool(name: str, wanted: Mapping[str, Any]) -> None:
 def pool_gone(name: str) -> None:
     """The DataStorePool is deleted."""
     subjects.hide("pool", (name,))
+
+
+def schedule(key: Key, wanted: Mapping[str, Any], due: datetime | None) -> None:
+    """After a pass over a TenantBackupSchedule; `due`: the drill after the last."""
+    last = wanted.get("lastDrill")
+    subjects.show(table.DRILL_PROVEN, key, {(): float(bool(last.get("proven")))} if last else {})
+    subjects.show(table.DRILL_DUE, key, {(): due.timestamp()} if due else {})
+
+
+def schedule_gone(key: Key) -> None:
+    """The TenantBackupSchedule is deleted."""
+    subjects.hide("schedule", key)
 
 
 def _info(view: View, version: str) -> tuple[str, ...]:
