@@ -10,8 +10,8 @@ from provider.telemetry.table import TABLE
 HEAD = """# Metrics
 
 Made from `provider/telemetry/table.py` by `make generate`. The provider serves them at `:8080/metrics` (`KAMAJI_METRICS_PORT`;
-0: not at all); of several replicas the one that acts has those of tenants, stores and pools. Labels are bounded: a series goes
-with the tenant, the store or the pool that it tells of; nothing that a tenant can write is a label. Nothing is asked for them
+0: not at all); of several replicas the one that acts has those of all objects. Labels are bounded: a series goes
+with the object that it tells of; nothing that a tenant can write is a label. Nothing is asked for them
 that passes do not ask anyway. They carry no secret, but the names of tenants: a NetworkPolicy decides who may scrape.
 
 With the Prometheus operator: `kubectl apply -k config/prometheus` gives it a PodMonitor and the alerts of
@@ -29,9 +29,11 @@ span, sent by OTLP over HTTP, and each part that it takes a span in it.
 TITLES: dict[Of, str] = {
     "process": "Of the process",
     "tenant": "Of each tenant",
+    "controlplane": "Of each KamajiControlPlane",
     "credential": "Of each certificate",
     "store": "Of each DataStore",
     "pool": "Of each DataStorePool",
+    "schedule": "Of each TenantBackupSchedule with drills",
 }
 
 

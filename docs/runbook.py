@@ -13,8 +13,8 @@ HEAD = """# Runbook
 
 Made from `provider/overview/runbook.toml` by `make generate`. Conditions of TenantControlPlanes, DataStores and
 DataStorePools say in `message` what is wrong; this says what to do next and where to look, by `reason`. `kamaji explain
-NAMESPACE/NAME` prints the entries that a tenant needs, with its names put in. A reason that is not here is the spec's: change what
-its message names. What to do about an [alert](#alerts) is at the end. `NAMESPACE/NAME` is the tenant's.
+NAMESPACE/NAME` prints the entries that a tenant needs, with its names put in. A reason that is not here is the spec's: change
+what its message names. What to do about an [alert](#alerts) is at the end. `NAMESPACE/NAME` is the tenant's.
 """
 SHOWN = 3  # reasons in a heading
 

@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import Refused
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
+from provider.telemetry import table
 from tests.integration.backup_fixtures import keyed
 from tests.integration.backup_world import HERE, Backups, Plane, made
 from tests.integration.hosted import MANAGER, Store
@@ -25,6 +27,12 @@ async def passed(hosting: TenantWorld, backups: Backups) -> list[Manifest]:
     await backups.due(hosting.context)
     found = await hosting.admin.list(kinds.TENANT_RESTORE, backups.namespace)
     return [each for each in found if not each["metadata"].get("deletionTimestamp")]
+
+
+def proven(backups: Backups) -> float | None:
+    """What is scraped of the last drill."""
+    who = {"schedule_namespace": backups.namespace, "schedule_name": "often"}
+    return REGISTRY.get_sample_value(table.DRILL_PROVEN.name, who)
 
 
 async def gone(backups: Backups, restore: Manifest) -> None:
@@ -80,6 +88,7 @@ async def test_the_newest_backup_is_restored_compared_and_deleted_again_and_one_
     last = status["lastDrill"]
     assert (last["proven"], last["file"], last["keys"]) == (True, backup["status"]["file"], backup["status"]["keys"])
     assert (find(status["conditions"], DRILL) or {})["status"] == "True"
+    assert proven(backups) == 1
     assert await passed(hosting, backups) == [], "once for each time"
     await keyed(management, backups.namespace)  # somebody has replaced the key
     hosting.later = timedelta(hours=1, minutes=59)
@@ -90,6 +99,7 @@ async def test_the_newest_backup_is_restored_compared_and_deleted_again_and_one_
     said = find((await backups.now(asked))["status"]["conditions"], DRILL) or {}
     assert (said["status"], said["reason"]) == ("False", "DrillFailed")
     assert "it was sealed with another key" in said["message"]
+    assert proven(backups) == 0
     assert (
         await management.get(kinds.TENANT_CONTROL_PLANE, restore["spec"]["tenantControlPlaneName"], backups.namespace)
         is None

@@ -14,7 +14,7 @@ from provider.api.verdict import Invalid
 from provider.cluster.errors import Conflict
 from provider.hosting.backup import cron
 from provider.hosting.backupview import is_over
-from provider.hosting.reconcile import drill, stating
+from provider.hosting.reconcile import drill, measures, stating
 from provider.hosting.reconcile.context import Context
 from provider.hosting.reconcile.pacing import Key
 from provider.hosting.status import backupschedule as status
@@ -30,6 +30,7 @@ async def schedule(context: Context, key: Key) -> float | None:
     namespace, name = key
     raw = await context.cluster.get(kinds.TENANT_BACKUP_SCHEDULE, name, namespace)
     if raw is None or raw["metadata"].get("deletionTimestamp"):
+        measures.schedule_gone(key)
         return None
     now = context.clock()
     try:
@@ -54,6 +55,7 @@ async def schedule(context: Context, key: Key) -> float | None:
     raw, proven = await drill.drilled(context, parsed, raw, backups, drills)
     told = status.of(raw, backups, None if parsed.spec.suspend else following, now, proven)
     await stating.wanted(context.cluster, raw, told)
+    measures.schedule(key, told, drill.following(parsed, raw, drills))
     return min(LONGEST, max(1.0, (min(following, next_drill) - now).total_seconds()))
 
 

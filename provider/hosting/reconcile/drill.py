@@ -46,6 +46,11 @@ async def drilled(
     return raw, status.proven(raw, waiting)
 
 
+def following(parsed: TenantBackupSchedule, raw: Manifest, times: Cron | None) -> datetime | None:
+    """When the drill after the last is due, also when that is over; None where none will be done."""
+    return None if times is None or parsed.spec.suspend else times.after(_since(raw))
+
+
 def _since(raw: Manifest) -> datetime:
     last = (raw.get("status") or {}).get("lastDrill") or {}
     return datetime.fromisoformat(last.get("time") or raw["metadata"]["creationTimestamp"])

@@ -1,11 +1,11 @@
-"""What passes tell metrics of tenants, stores and pools: read off what a pass has in hand, nothing is asked for it.
+"""What passes tell metrics of tenants, stores, pools and schedules: read off what a pass has in hand, nothing is asked for it.
 
 Called at the end of a pass, with the status that it wrote. What is told of a tenant or a store goes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +16,11 @@ from provider.hosting.reconcile import availability
 from provider.hosting.status import expiry
 from provider.hosting.storeview import CONDITION_READY, StoreView
 from provider.hosting.view import View
-from provider.manifest.condition import find, holds
+from provider.manifest.condition import find, holds, seconds_until
 from provider.telemetry import subjects, table
 
 Key = tuple[str, str]
-"""(namespace, name) of a TenantControlPlane."""
+"""(namespace, name) of a TenantControlPlane or a TenantBackupSchedule."""
 
 
 def tenant(view: View, wanted: Mapping[str, Any]) -> None:
@@ -85,6 +85,18 @@ def pool_gone(name: str) -> None:
     subjects.hide("pool", (name,))
 
 
+def schedule(key: Key, wanted: Mapping[str, Any], due: datetime | None) -> None:
+    """After a pass over a TenantBackupSchedule; `due`: the drill after the last."""
+    last = wanted.get("lastDrill")
+    subjects.show(table.DRILL_PROVEN, key, {(): float(bool(last.get("proven")))} if last else {})
+    subjects.show(table.DRILL_DUE, key, {(): due.timestamp()} if due else {})
+
+
+def schedule_gone(key: Key) -> None:
+    """The TenantBackupSchedule is deleted."""
+    subjects.hide("schedule", key)
+
+
 def _info(view: View, version: str) -> tuple[str, ...]:
     if view.tcp.spec.control_plane.gateway is not None:
         way = "gateway"
@@ -124,16 +136,7 @@ def _birth(view: View, wanted: Mapping[str, Any], key: Key) -> None:
     if before.get("version") or not wanted["kubernetesResources"]["version"].get("version"):
         return
     created = datetime.fromisoformat(view.raw["metadata"]["creationTimestamp"])
-    phases = _phases(created, wanted["conditions"])
+    phases = seconds_until(wanted["conditions"], table.PHASES, created)
     subjects.show(table.TENANT_BIRTH, key, {(phase,): seconds for phase, seconds in phases.items()})
     for phase, seconds in phases.items():
         telemetry.BIRTHS.labels(phase).observe(seconds)
-
-
-def _phases(created: datetime, conditions: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Seconds until each condition held. Both times are told in whole seconds, so that one errs by a second, many do not."""
-    return {
-        each["type"]: max(0.0, (datetime.fromisoformat(each["lastTransitionTime"]) - created).total_seconds())
-        for each in conditions
-        if each["type"] in table.PHASES and each["status"] == "True"
-    }

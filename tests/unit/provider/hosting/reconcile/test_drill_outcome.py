@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from provider.api import kinds
+from provider.api.backup import TenantBackupSchedule
+from provider.hosting.backup import cron
 from provider.hosting.reconcile import drill
 from provider.manifest import Manifest, meta
 
@@ -45,3 +50,30 @@ def test_one_whose_backup_is_not_there_any_more_is_believed() -> None:
 def test_one_that_failed_is_not_proven_and_says_why() -> None:
     found = drill._outcome(over("False"), [backup("d")])
     assert (found["proven"], found["message"], "keys" in found) == (False, "words", False)
+
+
+def schedule(last: str, *, suspend: bool) -> Manifest:
+    place = {"volume": {"claimName": "backups"}}
+    spec = {"schedule": "0 3 * * *", "suspend": suspend, "destination": place, "drill": {"schedule": "5 * * * *"}}
+    spec |= {"tenantControlPlaneName": "t", "encryptionSecretName": "key"}
+    found = meta.new(kinds.TENANT_BACKUP_SCHEDULE, "nightly", "tenants", spec=spec)
+    found["metadata"]["creationTimestamp"] = "2026-03-04T00:10:00Z"
+    return {**found, "status": {"lastDrill": {"time": last}}} if last else found
+
+
+@pytest.mark.parametrize(
+    ("last", "suspend", "expected"),
+    [
+        ("", False, datetime(2026, 3, 4, 1, 5, tzinfo=UTC)),
+        ("2026-03-04T07:05:00Z", False, datetime(2026, 3, 4, 8, 5, tzinfo=UTC)),
+        ("2026-03-04T07:05:00Z", True, None),
+    ],
+    ids=["none yet", "one is over", "suspended"],
+)
+def test_the_drill_after_the_last_is_due_however_long_ago_that_was(
+    last: str, suspend: bool, expected: datetime | None
+) -> None:
+    raw = schedule(last, suspend=suspend)
+    parsed = TenantBackupSchedule.parse(raw)
+    assert drill.following(parsed, raw, cron.parsed("5 * * * *")) == expected
+    assert drill.following(parsed, raw, None) is None

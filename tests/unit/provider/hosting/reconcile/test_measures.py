@@ -159,3 +159,18 @@ def test_a_pool_tells_of_its_room_who_waits_and_what_was_saved() -> None:
     measures.store_gone("p-1")
     assert value("kamaji_datastorepool_ready", datastorepool_name="p") is None
     assert value("kamaji_datastore_last_snapshot_timestamp_seconds", datastore_name="p-1") is None
+
+
+def test_a_schedule_tells_whether_its_last_drill_was_whole_and_when_the_next_is_due() -> None:
+    def value(name: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"schedule_namespace": KEY[0], "schedule_name": "nightly"})
+
+    key, proven, due = (KEY[0], "nightly"), table.DRILL_PROVEN.name, table.DRILL_DUE.name
+    measures.schedule(key, {}, NOW)
+    assert (value(proven), value(due)) == (None, NOW.timestamp())
+    measures.schedule(key, {"lastDrill": {"proven": True}}, NOW)
+    assert value(proven) == 1
+    measures.schedule(key, {"lastDrill": {"proven": False}}, None)
+    assert (value(proven), value(due)) == (0, None)
+    measures.schedule_gone(key)
+    assert value(proven) is None
