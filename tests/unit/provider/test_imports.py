@@ -12,6 +12,7 @@ import sys
 from provider.cluster import spare
 spare.imports()
 import kopf
+from provider import __main__
 from provider.cluster import connect
 from provider.hosting import handlers
 from provider.capi import handlers as others
