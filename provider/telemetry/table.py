@@ -232,7 +232,7 @@ CONTROL_PLANE_AVAILABLE = _of_control_plane(
 )
 CONTROL_PLANE_HINDRANCE = _of_control_plane(
     name="kamaji_control_plane_hindrance",
-    help="1: why condition Available does not hold, by the reasons of docs/runbook.md; none while it holds",
+    help="1: why condition Available does not hold, mostly a reason of its TenantControlPlane; none while it holds",
     more=("reason",),
 )
 CONTROL_PLANE_INFO = _of_control_plane(
@@ -244,7 +244,7 @@ CONTROL_PLANE_INFO = _of_control_plane(
 CONTROL_PLANE_PAUSED = _of_control_plane(name="kamaji_control_plane_paused", help="1 while it is paused")
 CONTROL_PLANE_BIRTH = _of_control_plane(
     name="kamaji_control_plane_birth_phase_seconds",
-    help="As of tenants, until the condition of the KamajiControlPlane first held",
+    help="From its creation until the condition first held, to the second; of those born before this process, nothing",
     more=("phase",),
     values={"phase": CONTROL_PLANE_PHASES},
 )
