@@ -10,7 +10,7 @@ from provider.telemetry.table import TABLE
 HEAD = """# Metrics
 
 Made from `provider/telemetry/table.py` by `make generate`. The provider serves them at `:8080/metrics` (`KAMAJI_METRICS_PORT`;
-0: not at all); of several replicas the one that acts has those of tenants, stores, pools and schedules. Labels are bounded: a series goes
+0: not at all); of several replicas the one that acts has those of all objects. Labels are bounded: a series goes
 with the object that it tells of; nothing that a tenant can write is a label. Nothing is asked for them
 that passes do not ask anyway. They carry no secret, but the names of tenants: a NetworkPolicy decides who may scrape.
 
@@ -29,6 +29,7 @@ span, sent by OTLP over HTTP, and each part that it takes a span in it.
 TITLES: dict[Of, str] = {
     "process": "Of the process",
     "tenant": "Of each tenant",
+    "controlplane": "Of each KamajiControlPlane",
     "credential": "Of each certificate",
     "store": "Of each DataStore",
     "pool": "Of each DataStorePool",

@@ -16,7 +16,7 @@ from typing import Any
 
 from provider.api import kinds, names
 from provider.api.verdict import Invalid, NotReady, Verdict
-from provider.capi import infra, observe, status
+from provider.capi import infra, measures, observe, status
 from provider.capi.desired import brought, secrets, tenantcontrolplane
 from provider.capi.externalcluster import CutOff, Host, Hosts
 from provider.capi.status import conditions, transitions
@@ -86,10 +86,12 @@ class ControlPlanePass:
         if raw is None:
             await self.hosts.leave(key)
         if raw is None or self._is_anothers(raw):
+            measures.gone(key)
             return None
         owner_name = observe.owner_name(raw)
         owner = await self.cluster.get(kinds.CLUSTER, owner_name, namespace) if owner_name else None
         if owner is None:
+            measures.gone(key)
             return await self._without_cluster(raw)
         now = self.clock()
         try:
@@ -277,6 +279,7 @@ class ControlPlanePass:
                 manager=STATUS_MANAGER,
             )
             await self.events.record(view.raw, transitions.of(view.status, wanted))
+        measures.control_plane(view, wanted)
 
 
 def _until_rollout(view: View) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -53,6 +53,15 @@ def merged(
 def find(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> Mapping[str, Any] | None:
     """The condition of that type, or None."""
     return next((each for each in conditions or () if each.get("type") == kind), None)
+
+
+def seconds_until(conditions: Iterable[Mapping[str, Any]], kinds: Container[str], since: datetime) -> dict[str, float]:
+    """Seconds until each of these held. Both times are told in whole seconds, so that one errs by a second, many do not."""
+    return {
+        each["type"]: max(0.0, (datetime.fromisoformat(each["lastTransitionTime"]) - since).total_seconds())
+        for each in conditions
+        if each["type"] in kinds and each["status"] == "True"
+    }
 
 
 def holds(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> bool:

@@ -18,6 +18,7 @@ from provider.telemetry import table, tracing
 from provider.telemetry.instruments import (
     API_SECONDS,
     BIRTHS,
+    CONTROL_PLANE_BIRTHS,
     GRANT_DRIFT,
     LEADER,
     STORE_UPKEEP,
@@ -28,6 +29,7 @@ from provider.telemetry.subjects import subjects
 __all__ = [
     "API_SECONDS",
     "BIRTHS",
+    "CONTROL_PLANE_BIRTHS",
     "GRANT_DRIFT",
     "LEADER",
     "QUIET",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Of = Literal["process", "tenant", "store", "pool", "credential", "schedule"]
+Of = Literal["process", "tenant", "store", "pool", "credential", "schedule", "controlplane"]
 
 SUBJECTS: dict[Of, tuple[str, ...]] = {
     "process": (),
@@ -14,6 +14,7 @@ SUBJECTS: dict[Of, tuple[str, ...]] = {
     "store": ("datastore_name",),
     "pool": ("datastorepool_name",),
     "credential": ("namespace", "name"),
+    "controlplane": ("kcp_namespace", "kcp_name"),
     "schedule": ("schedule_namespace", "schedule_name"),
 }
 """The first labels of each metric: whose it is. With the subject its series go."""

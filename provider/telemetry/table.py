@@ -8,6 +8,7 @@ there are; what a tenant can write is no label.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from provider.api.tenantstatus import VERSION_STATUSES
 from provider.telemetry.metric import Metric
@@ -15,6 +16,16 @@ from provider.telemetry.metric import Metric
 TENANT = "provider.hosting.reconcile.measures"
 QUEUE = "provider.telemetry.instruments"
 UPKEEP = "provider.hosting.reconcile.upkeep"
+SAMPLING = "provider.hosting.reconcile.sampling"
+CAPI = "provider.capi.measures"
+
+_of_tenant = partial(Metric, kind="gauge", of="tenant", where=TENANT)
+_of_store = partial(Metric, kind="gauge", of="store", where=TENANT)
+_of_store_kept = partial(Metric, kind="gauge", of="store", where=UPKEEP)
+_of_pool = partial(Metric, kind="gauge", of="pool", where=TENANT)
+_of_schedule = partial(Metric, kind="gauge", of="schedule", where=TENANT)
+_of_control_plane = partial(Metric, kind="gauge", of="controlplane", where=CAPI)
+_of_tenant_sampled = partial(Metric, kind="gauge", of="tenant", where=SAMPLING)
 
 RECONCILE_SECONDS = Metric(
     name="kamaji_reconcile_seconds",
@@ -45,57 +56,39 @@ RECONCILE_ERRORS = Metric(
 )
 LEADER = Metric(name="kamaji_leader", kind="gauge", help="1 while this replica acts", where="provider.__main__")
 
-TENANT_INFO = Metric(
+TENANT_INFO = _of_tenant(
     name="kamaji_tenant_control_plane_info",
-    kind="gauge",
     help="1: the version that serves, the store, and how the API server is reached",
-    of="tenant",
     more=("kubernetes_version", "datastore_driver", "datastore_name", "address", "exposure_strategy"),
     values={"exposure_strategy": ("service", "ingress", "gateway", "unknown")},
-    where=TENANT,
 )
-TENANT_STATUS = Metric(
+TENANT_STATUS = _of_tenant(
     name="kamaji_tenant_control_plane_status",
-    kind="gauge",
     help="1: the word for its state, and whether condition Ready holds",
-    of="tenant",
     more=("status", "ready"),
     values={"status": VERSION_STATUSES, "ready": ("true", "false")},
-    where=TENANT,
 )
-TENANT_READY = Metric(
+TENANT_READY = _of_tenant(
     name="kamaji_tenant_ready",
-    kind="gauge",
     help="1 while condition Ready holds; 0 also while it sleeps",
-    of="tenant",
-    where=TENANT,
 )
-TENANT_HINDRANCE = Metric(
+TENANT_HINDRANCE = _of_tenant(
     name="kamaji_tenant_hindrance",
-    kind="gauge",
     help="1: why condition Ready does not hold, by the reasons of docs/runbook.md; none while it holds",
-    of="tenant",
     more=("reason",),
-    where=TENANT,
 )
-TENANT_REPLICAS = Metric(
+TENANT_REPLICAS = _of_tenant(
     name="kamaji_tenant_replicas",
-    kind="gauge",
     help="Pods of the control plane",
-    of="tenant",
     more=("what",),
     values={"what": ("wanted", "ready")},
-    where=TENANT,
 )
 PHASES = ("Accepted", "StorageReady", "CertificatesReady", "EndpointReady", "PodsReady", "Joinable", "Ready")
-TENANT_BIRTH = Metric(
+TENANT_BIRTH = _of_tenant(
     name="kamaji_tenant_birth_phase_seconds",
-    kind="gauge",
     help="From its creation until the condition first held, to the second; of those born before this process, nothing",
-    of="tenant",
     more=("phase",),
     values={"phase": PHASES},
-    where=TENANT,
 )
 BIRTHS = Metric(
     name="kamaji_birth_seconds",
@@ -123,30 +116,20 @@ API_SECONDS = Metric(
     where="provider.hosting.reconcile.availability",
 )
 
-SAMPLING = "provider.hosting.reconcile.sampling"
-STORAGE_BYTES = Metric(
+STORAGE_BYTES = _of_tenant_sampled(
     name="kamaji_tenant_storage_bytes",
-    kind="gauge",
     help="Bytes of a tenant's objects in a store, as sampled last",
-    of="tenant",
     more=("datastore_name",),
-    where=SAMPLING,
 )
-STORAGE_KEYS = Metric(
+STORAGE_KEYS = _of_tenant_sampled(
     name="kamaji_tenant_storage_keys",
-    kind="gauge",
     help="Keys (with kine: rows) of a tenant in a store",
-    of="tenant",
     more=("datastore_name",),
-    where=SAMPLING,
 )
-STORAGE_WRITES = Metric(
+STORAGE_WRITES = _of_tenant_sampled(
     name="kamaji_tenant_storage_writes_per_second",
-    kind="gauge",
     help="Writes of a tenant to a store",
-    of="tenant",
     more=("datastore_name",),
-    where=SAMPLING,
 )
 CERTIFICATE_END = Metric(
     name="kamaji_certificate_expiration_timestamp_seconds",
@@ -165,59 +148,38 @@ CERTIFICATE_BEGIN = Metric(
     where=TENANT,
 )
 
-STORE_INFO = Metric(
+STORE_INFO = _of_store(
     name="kamaji_datastore_info",
-    kind="gauge",
     help="1: its driver, and the version that it says of itself",
-    of="store",
     more=("driver", "version"),
-    where=TENANT,
 )
-STORE_READY = Metric(
+STORE_READY = _of_store(
     name="kamaji_datastore_ready",
-    kind="gauge",
     help="1 while the store was found fit when it was tried last",
-    of="store",
-    where=TENANT,
 )
-STORE_TENANTS = Metric(
+STORE_TENANTS = _of_store(
     name="kamaji_datastore_tenants",
-    kind="gauge",
     help="TenantControlPlanes some of whose state lies in the store",
-    of="store",
-    where=TENANT,
 )
-STORE_BYTES = Metric(
+STORE_BYTES = _of_store_kept(
     name="kamaji_datastore_bytes",
-    kind="gauge",
     help="What an etcd says of itself: size on disk, in_use of it, quota; headroom is quota less in_use",
-    of="store",
     more=("what",),
     values={"what": ("size", "in_use", "quota")},
-    where=UPKEEP,
 )
-STORE_MEMBERS = Metric(
+STORE_MEMBERS = _of_store_kept(
     name="kamaji_datastore_members",
-    kind="gauge",
     help="Members of an etcd, and how many of them answer by themselves",
-    of="store",
     more=("what",),
     values={"what": ("all", "healthy")},
-    where=UPKEEP,
 )
-COMPACTION_LAG = Metric(
+COMPACTION_LAG = _of_store_kept(
     name="kamaji_datastore_compaction_lag_seconds",
-    kind="gauge",
     help="Age of the oldest history that an etcd still keeps",
-    of="store",
-    where=UPKEEP,
 )
-DEFRAGMENTATION_LAG = Metric(
+DEFRAGMENTATION_LAG = _of_store_kept(
     name="kamaji_datastore_defragmentation_lag_seconds",
-    kind="gauge",
     help="For how long a member has been worth being defragmented, and was not",
-    of="store",
-    where=UPKEEP,
 )
 STORE_UPKEEP = Metric(
     name="kamaji_datastore_upkeep",
@@ -235,46 +197,65 @@ GRANT_DRIFT = Metric(
     of="store",
     where="provider.hosting.reconcile.storage",
 )
-LAST_SNAPSHOT = Metric(
+LAST_SNAPSHOT = _of_store(
     name="kamaji_datastore_last_snapshot_timestamp_seconds",
-    kind="gauge",
     help="When the last snapshot of a pool's store was kept; none while none was",
-    of="store",
-    where=TENANT,
 )
-POOL_READY = Metric(
-    name="kamaji_datastorepool_ready", kind="gauge", help="1 while all its stores are ready", of="pool", where=TENANT
-)
-POOL_WAITING = Metric(
+POOL_READY = _of_pool(name="kamaji_datastorepool_ready", help="1 while all its stores are ready")
+POOL_WAITING = _of_pool(
     name="kamaji_datastorepool_waiting_tenants",
-    kind="gauge",
     help="TenantControlPlanes that have no place in any of its stores yet",
-    of="pool",
-    where=TENANT,
 )
-POOL_ROOM = Metric(
+POOL_ROOM = _of_pool(
     name="kamaji_datastorepool_stores",
-    kind="gauge",
     help="Its stores, and those of them that take another tenant",
-    of="pool",
     more=("what",),
     values={"what": ("all", "taking")},
-    where=TENANT,
 )
 
-DRILL_PROVEN = Metric(
+DRILL_PROVEN = _of_schedule(
     name="kamaji_backup_drill_proven",
-    kind="gauge",
     help="1 when the last drill that is over restored the backup whole, 0 when it did not; none while there was none",
-    of="schedule",
-    where=TENANT,
 )
-DRILL_DUE = Metric(
+DRILL_DUE = _of_schedule(
     name="kamaji_backup_drill_due_timestamp_seconds",
-    kind="gauge",
     help="When the drill after the last is due: in the past while it is not over; none while the schedule is suspended",
-    of="schedule",
-    where=TENANT,
+)
+
+CONTROL_PLANE_PHASES = (
+    *("TenantControlPlaneCreated", "CertificatesAvailable", "ControlPlaneEndpointPatched"),
+    *("InfrastructureClusterPatched", "Available", "Initialized"),
+)
+CONTROL_PLANE_AVAILABLE = _of_control_plane(
+    name="kamaji_control_plane_available",
+    help="1 while condition Available holds; 0 also while it sleeps",
+)
+CONTROL_PLANE_HINDRANCE = _of_control_plane(
+    name="kamaji_control_plane_hindrance",
+    help="1: why condition Available does not hold, mostly a reason of its TenantControlPlane; none while it holds",
+    more=("reason",),
+)
+CONTROL_PLANE_INFO = _of_control_plane(
+    name="kamaji_control_plane_info",
+    help="1: the version that Cluster API is told, of several the oldest, and whether it is hosted in this management cluster",
+    more=("kubernetes_version", "hosted"),
+    values={"hosted": ("here", "elsewhere")},
+)
+CONTROL_PLANE_PAUSED = _of_control_plane(name="kamaji_control_plane_paused", help="1 while it is paused")
+CONTROL_PLANE_BIRTH = _of_control_plane(
+    name="kamaji_control_plane_birth_phase_seconds",
+    help="From its creation until the condition first held, to the second; of those born before this process, nothing",
+    more=("phase",),
+    values={"phase": CONTROL_PLANE_PHASES},
+)
+CONTROL_PLANE_BIRTHS = Metric(
+    name="kamaji_control_plane_birth_seconds",
+    kind="histogram",
+    help="From a KamajiControlPlane's creation until the condition first held; phase Initialized: until core makes workers",
+    more=("phase",),
+    values={"phase": CONTROL_PLANE_PHASES},
+    buckets=BIRTHS.buckets,
+    where=CAPI,
 )
 
 TABLE: tuple[Metric, ...] = tuple(each for each in list(globals().values()) if isinstance(each, Metric))

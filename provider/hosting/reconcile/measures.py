@@ -5,7 +5,7 @@ Called at the end of a pass, with the status that it wrote. What is told of a te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from provider.hosting.reconcile import availability
 from provider.hosting.status import expiry
 from provider.hosting.storeview import CONDITION_READY, StoreView
 from provider.hosting.view import View
-from provider.manifest.condition import find, holds
+from provider.manifest.condition import find, holds, seconds_until
 from provider.telemetry import subjects, table
 
 Key = tuple[str, str]
@@ -136,16 +136,7 @@ def _birth(view: View, wanted: Mapping[str, Any], key: Key) -> None:
     if before.get("version") or not wanted["kubernetesResources"]["version"].get("version"):
         return
     created = datetime.fromisoformat(view.raw["metadata"]["creationTimestamp"])
-    phases = _phases(created, wanted["conditions"])
+    phases = seconds_until(wanted["conditions"], table.PHASES, created)
     subjects.show(table.TENANT_BIRTH, key, {(phase,): seconds for phase, seconds in phases.items()})
     for phase, seconds in phases.items():
         telemetry.BIRTHS.labels(phase).observe(seconds)
-
-
-def _phases(created: datetime, conditions: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Seconds until each condition held. Both times are told in whole seconds, so that one errs by a second, many do not."""
-    return {
-        each["type"]: max(0.0, (datetime.fromisoformat(each["lastTransitionTime"]) - created).total_seconds())
-        for each in conditions
-        if each["type"] in table.PHASES and each["status"] == "True"
-    }
