@@ -25,8 +25,9 @@ CA_LIFE = 10 * YEAR
 LEAF_LIFE = YEAR
 BACKDATE = timedelta(minutes=5)  # clocks of workers may be behind ours
 
-# Names of more than 64 characters are taken as they are (`issue`): to say so each time helps nobody.
-warnings.filterwarnings("ignore", message="Attribute's length must be")
+# Names of more than 64 characters are taken as they are (`issue`): to say so each time one is made or read helps nobody. For
+# the whole process, as the library warns whoever reads a subject; of such names only, not of a country's two letters.
+warnings.filterwarnings("ignore", "Attribute's length must be >= 1 and <= 64, but it was ", UserWarning)
 
 
 @dataclass(frozen=True, kw_only=True)

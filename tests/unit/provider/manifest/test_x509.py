@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -162,3 +164,23 @@ def test_a_leaf_that_is_not_valid_yet_is_made_again() -> None:
 def test_equal_input_gives_equal_bytes() -> None:
     first, second = (x509.issue(SERVER, CA, CountedMint(), NOW) for _ in range(2))
     assert first == second
+
+
+LONG_NAMES = """
+import warnings
+from datetime import UTC, datetime
+from cryptography.x509 import load_pem_x509_certificate
+from provider.manifest import x509
+from provider.hosting.reconcile.mint import RandomMint
+mint, now = RandomMint(), datetime(2026, 11, 24, tzinfo=UTC)
+leaf = x509.issue(x509.Request(common_name="u" * 65, client=True), x509.authority("ca", mint, now), mint, now)
+assert len(load_pem_x509_certificate(leaf.certificate).subject.rfc4514_string()) == 68
+warnings.warn("Attribute's length must be >= 2 and <= 2, but it was 3")
+"""
+
+
+def test_a_long_name_is_made_and_read_without_a_word_in_the_log_and_other_warnings_are_said() -> None:
+    done = subprocess.run([sys.executable, "-c", LONG_NAMES], capture_output=True, text=True, check=True)
+    assert [line for line in done.stderr.splitlines() if "Warning" in line] == [
+        "<string>:10: UserWarning: Attribute's length must be >= 2 and <= 2, but it was 3"
+    ]
