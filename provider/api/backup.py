@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from provider.api import kinds
-from provider.api.bucket import SOMEWHERE, BucketName, Endpoint, Prefix, Region
+from provider.api.bucket import Bucket
 from provider.api.definition import AGE, Column, Definition
 from provider.api.meta import Conditions, Resource
 from provider.api.model import Model
@@ -32,16 +32,9 @@ class Volume(Model):
     claim_name: ObjectName
 
 
-class Bucket(Model):
+class BackupBucket(Bucket):
     """A bucket of an S3 API, of AWS or of anybody else."""
 
-    bucket: BucketName
-    prefix: Annotated[Prefix, Field(description="Folder in it. Each tenant has a folder of its own below.")] = ""
-    region: Region = SOMEWHERE
-    endpoint: Annotated[
-        Endpoint | None,
-        Field(description="Such as https://minio.example.com:9000; where absent, AWS's of the region."),
-    ] = None
     secret_name: Annotated[
         ObjectName,
         Field(
@@ -57,7 +50,7 @@ class Place(Model):
     RULES: ClassVar = (Rule("has(self.volume) != has(self.s3)", "must name a place: volume or s3, and not both"),)
 
     volume: Volume | None = None
-    s3: Bucket | None = None
+    s3: BackupBucket | None = None
 
     def __str__(self) -> str:
         if self.s3:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from provider.api import kinds
-from provider.api.bucket import SOMEWHERE, BucketName, Endpoint, Prefix, Region
+from provider.api.bucket import Bucket
 from provider.api.definition import AGE, Column, Definition
 from provider.api.meta import Conditions, LabelSelector, Resource
 from provider.api.model import Model
@@ -100,16 +100,9 @@ class SnapshotVolume(Model):
     ]
 
 
-class SnapshotBucket(Model):
+class SnapshotBucket(Bucket):
     """A bucket of an S3 API, of AWS or of anybody else."""
 
-    bucket: BucketName
-    prefix: Annotated[Prefix, Field(description="Folder in it. Each store writes to a folder of its own below.")] = ""
-    region: Region = SOMEWHERE
-    endpoint: Annotated[
-        Endpoint | None,
-        Field(description="Such as https://minio.example.com:9000; where absent, AWS's of the region."),
-    ] = None
     secret_name: Annotated[
         Annotated[str, Field(pattern=f"^{DNS_SUBDOMAIN}$", max_length=253)] | None,
         Field(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from provider.api import kinds, names
-from provider.api.backup import Bucket, Place, TenantBackup, TenantRestore
+from provider.api.backup import BackupBucket, Place, TenantBackup, TenantRestore
 from provider.hosting.backupview import TaskView, file_of, job_name
 from provider.manifest import Manifest, meta, pod
 
@@ -63,7 +63,7 @@ def _volume(place: Place) -> Manifest:
     return {"name": "backups", "persistentVolumeClaim": {"claimName": place.volume.claim_name if place.volume else ""}}
 
 
-def _bucket(s3: Bucket) -> list[str]:
+def _bucket(s3: BackupBucket) -> list[str]:
     """The keys of access are read from the Secret by the Job itself: they are in another namespace, and on no command line."""
     said = [f"--bucket={s3.bucket}", f"--prefix={s3.prefix}", f"--region={s3.region}", f"--s3-secret={s3.secret_name}"]
     said += [f"--s3-endpoint={s3.endpoint}"] if s3.endpoint else []
