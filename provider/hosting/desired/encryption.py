@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from provider.api import kinds, names
+from provider.api import names
 from provider.api.credentials.node import Node
 from provider.api.verdict import Invalid
 from provider.hosting import credential, encryption
@@ -53,19 +53,16 @@ def _held(secret: Manifest) -> Manifest:
 def _may_go(view: View, node: Node) -> bool:
     """Whether one that is deleted may go, to be made anew: the other holds all. Of two that are deleted one goes first."""
     name, other = (each.secret(view.name) for each in (node, *(one for one in encryption.NODES if one is not node)))
-    if not _ends(view, name) or other not in encryption.current(view):
+    found = encryption.standing(view).items()
+    ending = {each for each, secret in found if secret["metadata"].get("deletionTimestamp")}
+    if name not in ending or other not in encryption.current(view):
         return False
-    return node is encryption.NODES[0] or not _ends(view, other)
+    return node is encryption.NODES[0] or other not in ending
 
 
 def _any_held(view: View) -> bool:
-    found = (view.seen.get(kinds.SECRET, each.secret(view.name), view.namespace) for each in encryption.NODES)
-    return any(names.FINALIZER_KEY in (each["metadata"].get("finalizers") or ()) for each in found if each)
-
-
-def _ends(view: View, name: str) -> bool:
-    found = view.seen.get(kinds.SECRET, name, view.namespace)
-    return found is not None and bool(found["metadata"].get("deletionTimestamp"))
+    found = encryption.standing(view).values()
+    return any(names.FINALIZER_KEY in (each["metadata"].get("finalizers") or ()) for each in found)
 
 
 def report(view: View) -> dict[str, Any]:

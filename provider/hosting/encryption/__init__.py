@@ -53,7 +53,7 @@ def held(view: View) -> Held | None:
         return phases.joined(phases.silent(found) if without else found, before)
     if before is None and (recalled := _recalled(view)) is not None:
         return recalled
-    if before is None and (_standing(view) or not over(view)):
+    if before is None and (standing(view) or not over(view)):
         raise lost(view)
     return before and replace(before, step=max(before.step, _reached(view)))
 
@@ -181,6 +181,12 @@ def known(view: View) -> Stored | None:
     return view.stored if view.stored is not None and view.stored.document == _checksum(view) else None
 
 
+def standing(view: View) -> dict[str, Manifest]:
+    """By name, those of the two Secrets that there are."""
+    found = ((name := each.secret(view.name), view.seen.get(kinds.SECRET, name, view.namespace)) for each in NODES)
+    return {name: each for name, each in found if each}
+
+
 def over(view: View) -> bool:
     """Whether no status tells of an encryption and no pod is to have one any more, though pods of before may still run."""
     template = rotation.started(view)[:1] if view.deployment else rotation.started(view)
@@ -191,14 +197,8 @@ def _checksum(view: View) -> str:
     return checksum.of(view.secret(SECRET(view.name)))
 
 
-def _standing(view: View) -> dict[str, Manifest]:
-    """By name, those of the two Secrets that there are."""
-    found = ((name := each.secret(view.name), view.seen.get(kinds.SECRET, name, view.namespace)) for each in NODES)
-    return {name: each for name, each in found if each}
-
-
 def _whole(view: View) -> dict[str, Held]:
-    return {name: found for name, each in _standing(view).items() if (found := read(each)) is not None}
+    return {name: found for name, each in standing(view).items() if (found := read(each)) is not None}
 
 
 def _recalled(view: View) -> Held | None:
