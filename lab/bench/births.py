@@ -48,6 +48,13 @@ class Births:
     version: str
     count: int = field(default=0)
 
+    async def leave(self) -> None:
+        """The namespace goes, and is gone when this returns: whoever comes next makes it anew."""
+        await self.management.delete(kinds.NAMESPACE, NAMESPACE)
+        async with asyncio.timeout(PATIENCE):
+            while await self.management.get(kinds.NAMESPACE, NAMESPACE) is not None:
+                await asyncio.sleep(LOOK)
+
     async def at_once(self, number: int, *, whole: bool = False) -> list[Birth]:
         """So many tenants created in one moment; each one's birth. They are gone afterwards. `whole`: with all add-ons."""
         await self.management.apply(meta.new(kinds.NAMESPACE, NAMESPACE), manager="bench")

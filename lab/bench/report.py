@@ -90,6 +90,7 @@ async def _births(console: Console, found: Measured, runs: int, *, twenty: bool)
         if twenty:
             found.rows += await _twenty(found, births)
     finally:
+        await births.leave()
         await management.close()
 
 

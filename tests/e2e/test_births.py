@@ -17,9 +17,12 @@ MOST = 4.0  # times the floor: the goal on a quiet machine is 1.5, and upstream'
 @pytest.mark.keeps("better.births")
 async def test_a_control_plane_is_born_in_a_few_times_what_its_api_server_takes_alone(management: Cluster) -> None:
     births, floors, born = Births(management=management, version=VERSION), list[float](), list[float]()
-    for _ in range(ROUNDS):
-        floors.append(await floor.seconds())
-        (birth,) = await births.at_once(1)
-        born.append(birth.joinable)
-        assert birth.restarts == 0
+    try:
+        for _ in range(ROUNDS):
+            floors.append(await floor.seconds())
+            (birth,) = await births.at_once(1)
+            born.append(birth.joinable)
+            assert birth.restarts == 0
+    finally:
+        await births.leave()
     assert min(born) < MOST * min(floors), f"{born} s, the floor {floors} s"
