@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import os
 import sys
@@ -15,7 +14,6 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from provider import jobs
@@ -115,7 +113,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
 async def _operate(settings: Settings, kubeconfig: str | None) -> int:
     """Run kopf's watches, the election and the rooms side by side; the first that ends ends all."""
-    _spare_imports()
+    from provider.cluster import spare
+
+    spare.imports()
     import kopf
 
     from provider import telemetry
@@ -145,15 +145,6 @@ async def _leads(leader: asyncio.Event) -> None:
 
     await leader.wait()
     telemetry.LEADER.set(1)
-
-
-def _spare_imports() -> None:
-    """Of the package `kubernetes` we use `aio`. Its own __init__ imports all the rest too, which takes 7 MiB."""
-    spec = importlib.util.find_spec("kubernetes")
-    if spec is not None and spec.name not in sys.modules:
-        package = sys.modules[spec.name] = ModuleType(spec.name)
-        package.__path__ = list(spec.submodule_search_locations or ())
-        package.__spec__ = spec
 
 
 def _room(name: str, runtime: Runtime, registry: kopf.OperatorRegistry) -> Coroutine[Any, Any, None]:

@@ -1,6 +1,6 @@
 """What `kamaji`'s commands have in common: the words that they take, the way to the API server, and how they end.
 
-What a command does is in `commands`, a part of which is imported when one runs: help and completion need no Kubernetes client.
+What a command does is in `commands`, a part of which is imported when one runs: help needs no Kubernetes client.
 
 Exit status: 0 done or yes, 1 no (not ready, not fit, something would change), 2 wrong use, 3 no answer from the API server.
 """
@@ -16,16 +16,31 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from provider.cli import completing
 from provider.cli.format import Format
 from provider.cli.trouble import INTERRUPTED, NO_ANSWER, WRONG_USE, Trouble
 
 if TYPE_CHECKING:
     from provider.cli.session import Session
 
-Tenant = Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="a TenantControlPlane", show_default=False)]
+Tenant = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAMESPACE/]NAME",
+        help="a TenantControlPlane",
+        show_default=False,
+        autocompletion=completing.tenants,
+    ),
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml")]
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="where bare names are; else as the context says")
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="where bare names are; else as the context says",
+        autocompletion=completing.namespaces,
+    ),
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="in all namespaces")]
 Wait = Annotated[str, typer.Option(metavar="TIME", help="for how long it is followed: 90s, 15m, 2h; 0s: only begun")]
@@ -48,6 +63,9 @@ def ask(
     everywhere: bool = False,
 ) -> None:
     """Connect, run the one of that room of `commands`, and end with its status, or with a sentence."""
+    from provider.cluster import spare
+
+    spare.imports()
     from provider.cli.session import Where, opened
     from provider.cluster.errors import ApiError, Forbidden, Refused, Unauthorized
 

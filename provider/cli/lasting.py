@@ -9,14 +9,28 @@ from typing import Annotated
 
 import typer
 
+from provider.cli import completing
 from provider.cli.asking import Everywhere, Namespace, Output, Tenant, Wait, ask
 from provider.cli.format import Format
 
 app = typer.Typer()
 
-Store = Annotated[str, typer.Argument(metavar="STORE", help="a DataStore", show_default=False)]
-Backup = Annotated[str, typer.Argument(metavar="[NAMESPACE/]BACKUP", help="a TenantBackup", show_default=False)]
-OfTenant = Annotated[str, typer.Argument(metavar="[[NAMESPACE/]NAME]", help="of one tenant", show_default=False)]
+Store = Annotated[
+    str,
+    typer.Argument(metavar="STORE", help="a DataStore", show_default=False, autocompletion=completing.stores),
+]
+Backup = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAMESPACE/]BACKUP", help="a TenantBackup", show_default=False, autocompletion=completing.backups
+    ),
+]
+OfTenant = Annotated[
+    str,
+    typer.Argument(
+        metavar="[[NAMESPACE/]NAME]", help="of one tenant", show_default=False, autocompletion=completing.tenants
+    ),
+]
 
 
 @app.command()

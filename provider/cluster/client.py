@@ -68,9 +68,9 @@ class Cluster:
         """The same, and the version from which on `follow` tells what changes."""
         return await self._paged(path(kind, namespace), selecting(labels), kind, JSON)
 
-    async def bare(self, kind: Kind) -> Manifests:
-        """All objects, and of each nothing but its metadata."""
-        return (await self._paged(path(kind, None), {}, kind, PARTIAL_LIST))[0]
+    async def bare(self, kind: Kind, namespace: str | None = None) -> Manifests:
+        """All objects, of a namespace or of all, and of each nothing but its metadata."""
+        return (await self._paged(path(kind, namespace), {}, kind, PARTIAL_LIST))[0]
 
     async def some(self, kind: Kind, count: int, namespace: str | None = None) -> Manifests:
         """The first few objects, where it does not matter which. One request, however many there are."""

@@ -9,8 +9,8 @@ import pytest
 
 RUNNING = """
 import sys
-from provider import __main__ as provider
-provider._spare_imports()
+from provider.cluster import spare
+spare.imports()
 import kopf
 from provider.cluster import connect
 from provider.hosting import handlers

@@ -39,6 +39,18 @@ def test_help_and_wrong_use_need_no_kubernetes_client() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_who_connects_imports_nothing_of_the_synchronous_client() -> None:
+    check = (
+        "import sys\n"
+        "from provider.cli.app import app\n"
+        "app(['--kubeconfig', '/absent', 'get'], standalone_mode=False)\n"
+        "assert 'kubernetes.aio.client.rest' in sys.modules\n"
+        "assert not {'kubernetes.client', 'kubernetes.dynamic', 'kubernetes.stream'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, "no answer" in done.stderr) == (0, True), done.stderr
+
+
 def test_lists_need_neither_models_nor_builders() -> None:
     heavy = {"provider.api.model", "provider.hosting.view"}
     check = f"import sys, provider.cli.commands.fleet\nassert not {heavy} & set(sys.modules)"
