@@ -33,8 +33,8 @@ generate: setup ## CRDs from the models, rights from the infrastructure table, c
 	.venv/bin/python config/conformance.py
 	.venv/bin/python config/assemble.py
 	.venv/bin/python config/kustomize.py
-	.venv/bin/python -m config.chart
 	.venv/bin/python -m docs
+	.venv/bin/python -m config.chart
 
 check: setup ## format, lint, types, import law, unit and golden tests; under two minutes
 	.venv/bin/ruff format --check .
