@@ -36,11 +36,13 @@ def build(view: View) -> Iterator[Manifest]:
         after = before  # let go first, and gone after that
     if after is None:
         return
-    data = {FILE: document.written(after.document)}
+    file = document.written(after.document)
+    data = {FILE: file, **encryption.marks(view, file, after)}
+    sums = {names.ANNOTATION_CHECKSUM: checksum.of({FILE: file})}
     anew = before is None or before.key != after.key
     for node in encryption.NODES:
         obeyed = credential.obeyed(view, node.secret(view.name), now=anew)
-        secret = credential.noted(view, node, data, encryption.noted(after) | obeyed)
+        secret = credential.noted(view, node, data, encryption.noted(after) | sums | obeyed)
         goes = _may_go(view, node) or (not after.mounted and encryption.over(view))
         yield secret if goes else _held(secret)
 

@@ -7,7 +7,7 @@ once more when `order` says so, and the status tells of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from provider.api.credentials import tenants
 from provider.api.verdict import Invalid
 from provider.hosting import credential, migration, rotation
 from provider.hosting.encryption import document, phases, wish
-from provider.hosting.encryption.document import FILE
+from provider.hosting.encryption.document import FILE, MARK
 from provider.hosting.encryption.phases import Facts, Held, Wish
 from provider.hosting.encryption.resources import override
 from provider.hosting.rotation import age
@@ -29,6 +29,7 @@ NODES: Final = (tenants.ENCRYPTION, tenants.ENCRYPTION_COPY)
 LABEL: Final = tenants.ENCRYPTION.rolls
 SECRET: Final = names.encryption_secret
 REQUEST: Final = names.ANNOTATION_ROTATE_ENCRYPTION_KEY
+MARKS: Final = 16  # files, of which a pod may start that was made for one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,28 @@ def current(view: View) -> dict[str, Held]:
 def step(view: View) -> int:
     """Which one is in the Secrets. What is held may be one further, as long as they lack what a backup brought."""
     return max((each.step for each in current(view).values()), default=0)
+
+
+def mark(view: View) -> str:
+    """The key that pods need to find in the Secret beside its file: without it a kubelet, whose cache may be late, starts none.
+
+    Empty where no mark was made: by a version of before, until the file is another.
+    """
+    found = [each for each in _marked(view, [SECRET(view.name)]) if each <= step(view)]
+    return f"{MARK}{max(found)}" if found else ""
+
+
+def marks(view: View, file: bytes, after: Held) -> dict[str, bytes]:
+    """Of the files that there were, the steps at which they came: so that pods made for one of before start as well.
+
+    Not of all steps, for some only note what is known of the store.
+    """
+    now, whole = current(view), _whole(view)
+    found = list(now or whole or [names.encryption_brought_secret(view.name)])
+    known = {each for each in _marked(view, found) if each <= after.step}
+    if (whole and not now) or not any(view.secret(each).get(FILE) == file for each in found):
+        known.add(after.step)
+    return {f"{MARK}{each}": b"" for each in sorted(known)[-MARKS:]}
 
 
 def held_if_whole(view: View) -> Held | None:
@@ -195,6 +218,11 @@ def over(view: View) -> bool:
 
 def _checksum(view: View) -> str:
     return checksum.of(view.secret(SECRET(view.name)))
+
+
+def _marked(view: View, secrets: Iterable[str]) -> set[int]:
+    keys = {each for name in secrets for each in view.secret(name) if each.startswith(MARK)}
+    return {int(number) for each in keys if (number := each.removeprefix(MARK)).isdecimal()}
 
 
 def _whole(view: View) -> dict[str, Held]:

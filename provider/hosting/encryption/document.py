@@ -18,6 +18,7 @@ import yaml
 from provider.manifest import yamltext
 
 FILE: Final = "encryption.yaml"
+MARK: Final = "step-"  # and the number of one: an empty key of the Secret, beside the file
 API: Final = "apiserver.config.k8s.io/v1"
 SIZE: Final = 32  # bytes of a key of XSalsa20 and Poly1305, which Kubernetes calls secretbox
 PLAIN: Final = ""

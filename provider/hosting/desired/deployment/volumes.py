@@ -63,7 +63,7 @@ def encryption_flags(view: View) -> dict[str, str]:
 
 
 def _encryption(view: View) -> list[Manifest]:
-    return [pod.secret_volume(ENCRYPTION, encryption.SECRET(view.name), [FILE])]
+    return [pod.secret_volume(ENCRYPTION, encryption.SECRET(view.name), [FILE, *filter(None, [encryption.mark(view)])])]
 
 
 def _mounted(view: View, ring: Ring) -> dict[str, str]:

@@ -82,6 +82,11 @@ class Encryption(RuleBasedStateMachine):
         """Another takes its place, of the same template, whatever the Deployment's is by now; and that may be told later."""
         self.vault.replace_server(which, counted=counted)
 
+    @rule(which=st.integers(0, 8), late=st.integers(0, 9))
+    def pod_is_evicted_to_a_node_whose_cache_is_late(self, which: int, late: int) -> None:
+        """Its kubelet knows the Secret as it was some writes ago."""
+        self.vault.replace_server(which, late=late)
+
     @rule(which=st.integers(0, 8))
     def container_starts_again(self, which: int) -> None:
         """With the file that its kubelet has put there by now."""

@@ -10,6 +10,7 @@ from typing import Any
 from provider.api import kinds, names
 from provider.api.verdict import Invalid, Verdict
 from provider.hosting import encryption
+from provider.hosting.desired.deployment.volumes import ENCRYPTION
 from provider.hosting.encryption import document, wish
 from provider.hosting.encryption.document import ENCRYPTED, FILE, Document
 from provider.hosting.parts import PARTS
@@ -45,6 +46,12 @@ class Pod:
             return True
         found = self.document
         return found is not None and resource in found.writers and any(stored == each.prefix for each in found.readers)
+
+
+def wanted(template: Manifest) -> set[str]:
+    """Keys of the Secret without which its kubelet does not start a pod."""
+    volumes = template["spec"]["volumes"]
+    return {each["key"] for volume in volumes if volume["name"] == ENCRYPTION for each in volume["secret"]["items"]}
 
 
 @dataclass
@@ -191,15 +198,17 @@ class Vault(Plane):
         self.restart(pod)
         self.count()
 
-    def restart(self, pod: Pod) -> None:
+    def restart(self, pod: Pod, late: Manifest | None = None) -> None:
         """Its container starts again, with the file as it is by now, or as it was when the Secret went.
 
-        A pod that never had the file does not start without, and its kubelet tries again.
+        A pod that never had the file does not start without, and its kubelet tries again. `late`: the Secret as its kubelet has
+        it in its cache. It mounts nothing of one that lacks a key that the volume names.
         """
+        found = meta.decoded(late) if late else self.secret(MAIN)
         if encryption.LABEL not in meta.labels_of(pod.template):
             pod.runs = True
-        elif (content := self.secret(MAIN).get(FILE)) is not None:
-            pod.document, pod.runs = document.read(content), True
+        elif wanted(pod.template) <= found.keys():
+            pod.document, pod.runs = document.read(found[FILE]), True
 
     def retry(self) -> None:
         """Kubelets look again at what waits."""
@@ -208,10 +217,11 @@ class Vault(Plane):
                 self.restart(each)
         self.count()
 
-    def replace_server(self, which: int, *, counted: bool = True) -> None:
-        """One goes, and its ReplicaSet makes another of the same template."""
+    def replace_server(self, which: int, *, counted: bool = True, late: int | None = None) -> None:
+        """One goes, and its ReplicaSet makes another of the same template, on a node whose cache may be so `late`."""
         pod = self.servers[which % len(self.servers)] = Pod(self.servers[which % len(self.servers)].template)
-        self.restart(pod)
+        cached = [each for each in self.former if each["metadata"]["name"] == MAIN] if late is not None else []
+        self.restart(pod, cached[-1 - (late or 0) % len(cached)] if cached else None)
         if counted:
             self.count()
 
