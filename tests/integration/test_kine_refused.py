@@ -43,16 +43,22 @@ class Kine:
         found = await self.wire.Range(RangeRequest(key=key.encode()), timeout=LIMIT)
         return int(found.kvs[0].mod_revision) if found.kvs else 0
 
-    async def frozen(self) -> None:
-        """The tenant's role may read its table and no more."""
-        said = {"host": self.database.address, "port": self.database.port, "user": KEYSPACE.user, "password": PASSWORD}
+    async def frozen(self, *, readable: bool) -> None:
+        """The tenant's role may write its table no more."""
+        rights = "INSERT, UPDATE, DELETE, TRUNCATE" if readable else "ALL"
+        said: dict[str, Any] = {
+            "host": self.database.address,
+            "port": self.database.port,
+            "user": KEYSPACE.user,
+            "password": PASSWORD,
+        }
         async with await psycopg.AsyncConnection.connect(**said, dbname=KEYSPACE.schema, autocommit=True) as owner:
-            await owner.execute("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON kine FROM CURRENT_USER")
+            await owner.execute(f"REVOKE {rights} ON kine FROM CURRENT_USER")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await owner.execute("INSERT INTO kine (name) VALUES ('refused')")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def database() -> Iterator[Postgres]:
     found = Postgres()
     found.start()
@@ -79,8 +85,15 @@ async def test_kine_says_yes_to_a_new_key_that_its_database_has_refused(kine: Ki
     assert (await kine.put("/registry/before")).succeeded
     at = await kine.revision("/registry/before")
     assert at > 0
-    await kine.frozen()
+    await kine.frozen(readable=True)
     assert (await kine.put("/registry/lost")).succeeded
     assert await kine.revision("/registry/lost") == 0, "it was acknowledged, and is not there"
     assert not (await kine.put("/registry/before", at)).succeeded, "of one that is there it tells the truth"
     assert await kine.revision("/registry/before") == at
+
+
+async def test_kine_tells_of_a_new_key_that_its_database_refuses_where_it_may_not_read_either(kine: Kine) -> None:
+    """So a source could be held without loss, and served from what its API server has in its caches."""
+    await kine.frozen(readable=False)
+    with pytest.raises(grpc.aio.AioRpcError, match="permission denied"):
+        await kine.put("/registry/refused")
