@@ -56,7 +56,8 @@ def _refusal(view: View, store: Store, other: Store) -> tuple[str, str] | None:
         if each.kine:
             return (
                 "DriverCannotMove",
-                f"DataStore {each.name} is {each.driver}, and tenants move from etcd to etcd only",
+                f"DataStore {each.name} is {each.driver}, and tenants move from etcd to etcd only: kine says yes to writes that"
+                " its store refuses, so none could be held without loss",
             )
         if len(each.name) > LONGEST_NAME:
             return "NameTooLong", f"the name of DataStore {each.name} has more than {LONGEST_NAME} characters"
