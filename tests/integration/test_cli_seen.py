@@ -133,7 +133,7 @@ async def test_wrong_names_and_missing_rights_end_with_a_sentence_and_a_status_t
     cases: list[tuple[Kamaji, tuple[str, ...], int, str]] = [
         (kamaji, ("isolation", "dmo"), 2, "did you mean demo?"),
         (kamaji, ("top", "--prices", str(tmp_path / "absent")), 2, "cannot be read"),
-        (kamaji, ("move", "demo", born.store.name[:-1]), 2, f"did you mean {born.store.name}?"),
+        (kamaji, ("move", "demo", f"{born.store.name}x"), 2, f"did you mean {born.store.name}?"),
         (kamaji, ("move", "demo", born.store.name, "--wait", "soon"), 2, "is no time"),
         (kamaji, ("backup", "demo"), 2, "say --volume and --key"),
         (kamaji, ("restore", "demo", "lost"), 2, "say --in-place"),
