@@ -85,7 +85,8 @@ class SnapshotPod:
         """Whether it ended well, or goes on beside the others."""
         words = self.folder / f"{container['name']}.last"
         words.touch()
-        command = [self._local(each, container, spec) for each in self._command(container)]
+        program, told = self._command(container)
+        command = [*program, *(self._local(each, container, spec) for each in told)]
         log = (self.folder / f"{container['name']}.log").open("wb")
         with log:
             process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, env=dict(os.environ))
@@ -100,14 +101,14 @@ class SnapshotPod:
     def log(self, container: str) -> str:
         return (self.folder / f"{container}.log").read_text(errors="replace")
 
-    def _command(self, container: dict[str, Any]) -> list[str]:
-        """With the programs of the version that the image has."""
+    def _command(self, container: dict[str, Any]) -> tuple[list[str], list[str]]:
+        """The program, of the version that the image has, and what it is told."""
         command = [*container.get("command", ()), *container.get("args", ())]
         if command[0] in ("etcd", "etcdutl"):
             version = str(container["image"]).rpartition(":v")[2]
             program = self.fleet.pods.programs.get(version, "etcd").replace("etcd", command[0], 1)
-            return [str(programs.path(program)), *command[1:]]
-        return [sys.executable, "-m", "provider", *command]
+            return [str(programs.path(program))], command[1:]
+        return [sys.executable, "-m", "provider"], command
 
     def _local(self, said: str, container: dict[str, Any], spec: dict[str, Any]) -> str:
         folders = {each["name"]: str(self._folder(each)) for each in spec["volumes"]}

@@ -24,6 +24,13 @@ STORIES = {
     "vsphere": (INSTALL, "vSphere"),
     "metal3": (INSTALL, "Metal3", "The same as a class", "Cluster autoscaler"),
 }
+INSTALLED = {  # by option of `clusterctl init`
+    "core": "CoreProvider",
+    "bootstrap": "BootstrapProvider",
+    "control-plane": "ControlPlaneProvider",
+    "infrastructure": "InfrastructureProvider",
+    "ipam": "IPAMProvider",
+}
 FILES = ("clouds.yaml", "username", "password")  # that the page says lie in this folder
 
 
@@ -95,6 +102,20 @@ def asked_of_the_autoscaler(server: ApiServer, namespace: str) -> None:
     assert not may("delete", f"machines.{group}")
     assert not may("get", "secrets")
     assert not may("list", f"machinedeployments.{group}", "default")
+
+
+def test_every_provider_that_the_page_installs_is_one_that_clusterctl_knows(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLUSTERCTL_DISABLE_VERSIONCHECK": "true"}
+    command = [programs.path("clusterctl"), "config", "repositories", "--output", "yaml"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    known = {(each["ProviderType"], each["Name"]) for each in yaml.safe_load(done.stdout)}
+    told = re.findall(r"^[A-Z_=a-z]*\s*clusterctl init (--.*)$", PAGE, re.MULTILINE)
+    asked = [dict(re.findall(r"--(\S+) (\S+)", each)) for each in told]
+    assert {each["infrastructure"] for each in asked} == set(STORIES)
+    named = {(INSTALLED[kind], name) for each in asked for kind, name in each.items()}
+    assert named <= known
+    (metal3,) = [each for each in asked if each["infrastructure"] == "metal3"]
+    assert metal3["ipam"] == "metal3", "without the kinds of its provider of addresses Metal3's does not start"
 
 
 def test_the_autoscaler_may_read_the_machine_templates_of_all_our_templates() -> None:
