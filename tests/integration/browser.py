@@ -95,6 +95,9 @@ class Browser:
                 self.faults.append(str(said["params"]["entry"]["text"]))
             elif said.get("method") == "Network.requestWillBeSent":
                 self.requested.append(said["params"]["request"])
+        for each in self._waiting.values():
+            if not each.done():
+                each.set_exception(ConnectionError(f"the browser says no more: {self.wire.close_code}"))
 
 
 @asynccontextmanager
@@ -106,7 +109,10 @@ async def opened(folder: Path) -> AsyncIterator[Browser]:
         *command, stdout=DEVNULL, stderr=DEVNULL, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}
     )
     try:
-        async with aiohttp.ClientSession() as session, session.ws_connect(await _page(session, home)) as wire:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(await _page(session, home), max_msg_size=0) as wire,  # pages of many rows are told whole
+        ):
             browser = Browser(wire)
             hearing = asyncio.create_task(browser.hear())
             for each in ("Page", "Runtime", "Log", "Network"):
