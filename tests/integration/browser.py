@@ -7,6 +7,8 @@ import base64
 import contextlib
 import itertools
 import json
+import os
+import signal
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -106,7 +108,11 @@ async def opened(folder: Path) -> AsyncIterator[Browser]:
     home = folder / "chromium"
     command = ["chromium-headless-shell", *FLAGS, f"--user-data-dir={home}", "about:blank"]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=DEVNULL, stderr=DEVNULL, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+        *command,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
+        start_new_session=True,  # what is started is a script, and does not pass a signal on to what it starts
     )
     try:
         async with (
@@ -120,7 +126,7 @@ async def opened(folder: Path) -> AsyncIterator[Browser]:
             yield browser
             hearing.cancel()
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         await process.wait()
 
 
