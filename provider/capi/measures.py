@@ -38,6 +38,4 @@ def _birth(view: View, conditions: list[Mapping[str, Any]], key: Key) -> None:
     """Once, in the pass that finds it initialized for the first time."""
     created = datetime.fromisoformat(view.raw["metadata"]["creationTimestamp"])
     phases = seconds_until(conditions, table.CONTROL_PLANE_PHASES, created)
-    subjects.show(table.CONTROL_PLANE_BIRTH, key, {(phase,): seconds for phase, seconds in phases.items()})
-    for phase, seconds in phases.items():
-        telemetry.CONTROL_PLANE_BIRTHS.labels(phase).observe(seconds)
+    telemetry.show_birth(table.CONTROL_PLANE_BIRTH, telemetry.CONTROL_PLANE_BIRTHS, key, phases)

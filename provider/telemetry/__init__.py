@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prometheus_client import disable_created_metrics, start_http_server
+from prometheus_client import Histogram, disable_created_metrics, start_http_server
 
 from provider.settings import Settings
 from provider.telemetry import table, tracing
@@ -24,7 +24,8 @@ from provider.telemetry.instruments import (
     STORE_UPKEEP,
     QueueGauges,
 )
-from provider.telemetry.subjects import subjects
+from provider.telemetry.metric import Metric
+from provider.telemetry.subjects import Subject, subjects
 
 __all__ = [
     "API_SECONDS",
@@ -40,6 +41,7 @@ __all__ = [
     "hide_store",
     "hide_tenant",
     "hide_usage",
+    "show_birth",
     "show_ends",
     "show_usage",
     "start",
@@ -93,6 +95,13 @@ def hide_tenant(namespace: str, name: str) -> None:
     """The tenant is gone."""
     for of in ("tenant", "credential"):
         subjects.hide(of, (namespace, name))
+
+
+def show_birth(metric: Metric, births: Histogram, subject: Subject, phases: Mapping[str, float]) -> None:
+    """Seconds of each phase of one birth, of the subject and among all births. Once for each birth."""
+    subjects.show(metric, subject, {(phase,): seconds for phase, seconds in phases.items()})
+    for phase, seconds in phases.items():
+        births.labels(phase).observe(seconds)
 
 
 def show_ends(namespace: str, name: str, ends: Mapping[str, datetime]) -> None:

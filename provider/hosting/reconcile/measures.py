@@ -137,6 +137,4 @@ def _birth(view: View, wanted: Mapping[str, Any], key: Key) -> None:
         return
     created = datetime.fromisoformat(view.raw["metadata"]["creationTimestamp"])
     phases = seconds_until(wanted["conditions"], table.PHASES, created)
-    subjects.show(table.TENANT_BIRTH, key, {(phase,): seconds for phase, seconds in phases.items()})
-    for phase, seconds in phases.items():
-        telemetry.BIRTHS.labels(phase).observe(seconds)
+    telemetry.show_birth(table.TENANT_BIRTH, telemetry.BIRTHS, key, phases)

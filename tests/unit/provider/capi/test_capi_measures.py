@@ -14,6 +14,7 @@ from provider.capi import measures, status
 from provider.capi.view import Place, View
 from provider.manifest import condition
 from provider.telemetry import table
+from tests.unit.provider import shown
 from tests.unit.provider.capi import views
 
 KEY = ("ns", "kcp")
@@ -28,14 +29,7 @@ def nobody_left() -> Iterator[None]:
 
 
 def told() -> dict[tuple[str, ...], float]:
-    """Everything that is told of it: the metric's name and the labels beside the subject's."""
-    found = {}
-    for family in REGISTRY.collect():
-        for each in family.samples:
-            if (each.labels.get("kcp_namespace"), each.labels.get("kcp_name")) == KEY:
-                rest = [value for label, value in each.labels.items() if not label.startswith("kcp_")]
-                found[each.name, *rest] = each.value
-    return found
+    return shown.told(KEY, "controlplane")
 
 
 def well(**known: Any) -> View:

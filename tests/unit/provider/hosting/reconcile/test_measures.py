@@ -18,6 +18,7 @@ from provider.manifest import condition, meta
 from provider.telemetry import table
 from tests.golden.cases import CASES, Case, reported
 from tests.golden.world import NOW
+from tests.unit.provider import shown
 
 MINIMAL = next(each for each in CASES if each.folder.name == "minimal")
 KEY = (MINIMAL.raw["metadata"]["namespace"], MINIMAL.raw["metadata"]["name"])
@@ -32,15 +33,7 @@ def nobody_left() -> Iterator[None]:
 
 
 def told() -> dict[tuple[str, ...], float]:
-    """Everything that is told of the tenant: the metric's name and the labels beside the subject's."""
-    found = {}
-    for family in REGISTRY.collect():
-        for each in family.samples:
-            who = [each.labels.get(one) for one in ("tcp_namespace", "tcp_name")]
-            if tuple(who) == KEY or (each.labels.get("namespace"), each.labels.get("name")) == KEY:
-                rest = {k: v for k, v in each.labels.items() if k not in (*WHO, "namespace", "name")}
-                found[each.name, *rest.values()] = each.value
-    return found
+    return shown.told(KEY, "tenant", "credential")
 
 
 def born(seconds: int = 7) -> tuple[View, dict[str, Any]]:
