@@ -38,11 +38,10 @@ def build(view: View) -> Iterator[Manifest]:
         return
     file = document.written(after.document)
     data = {FILE: file, **encryption.marks(view, file, after)}
-    sums = {names.ANNOTATION_CHECKSUM: checksum.of({FILE: file})}
     anew = before is None or before.key != after.key
     for node in encryption.NODES:
         obeyed = credential.obeyed(view, node.secret(view.name), now=anew)
-        secret = credential.noted(view, node, data, encryption.noted(after) | sums | obeyed)
+        secret = credential.noted(view, node, data, encryption.noted(after, file) | obeyed)
         goes = _may_go(view, node) or (not after.mounted and encryption.over(view))
         yield secret if goes else _held(secret)
 

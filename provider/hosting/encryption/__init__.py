@@ -116,7 +116,7 @@ def lost(view: View) -> Invalid:
 def read(secret: Manifest) -> Held | None:
     """None when it is not as it was written: cut, changed by hand, with another key under the name of one."""
     content, notes = meta.decoded(secret).get(FILE), meta.annotations_of(secret)
-    if content is None or notes.get(names.ANNOTATION_CHECKSUM) != checksum.of({FILE: content}):
+    if content is None or notes.get(names.ANNOTATION_CHECKSUM) != _checksum_of_file(content):
         return None
     try:
         return Held(
@@ -132,9 +132,10 @@ def read(secret: Manifest) -> Held | None:
         return None
 
 
-def noted(found: Held) -> dict[str, str]:
-    """Annotations of the Secrets, beside the checksum of what is in them."""
+def noted(found: Held, file: bytes) -> dict[str, str]:
+    """Annotations of the Secrets. The checksum is of the file alone: marks beside it come and go."""
     said = {
+        names.ANNOTATION_CHECKSUM: _checksum_of_file(file),
         names.ANNOTATION_STEP: str(found.step),
         names.ANNOTATION_ENCRYPTS_WITH: found.key,
         names.ANNOTATION_ROTATED: found.turn,
@@ -214,6 +215,10 @@ def over(view: View) -> bool:
     """Whether no status tells of an encryption and no pod is to have one any more, though pods of before may still run."""
     template = rotation.started(view)[:1] if view.deployment else rotation.started(view)
     return not _told(view).get("checksum") and not any(LABEL in meta.labels_of(each) for each in template)
+
+
+def _checksum_of_file(file: bytes) -> str:
+    return checksum.of({FILE: file})
 
 
 def _checksum(view: View) -> str:
