@@ -13,10 +13,14 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import psycopg
 
 from lab import programs
 from lab.servers import PATIENCE, Authority, free_port
@@ -92,6 +96,15 @@ class Database:
                 spec["tlsConfig"]["clientCertificate"] = shown
         return spec
 
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """From its start to its end, of which nothing is left."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.remove()
+
     def start(self) -> Database:
         self.process = self._run(self._command())
         deadline = time.monotonic() + PATIENCE
@@ -144,6 +157,11 @@ class Postgres(Database):
 
     DRIVER = "PostgreSQL"
     USER = "postgres"
+
+    async def connected(self, database: str, user: str, password: str) -> Any:
+        """Its own client, without a driver of ours between."""
+        said: dict[str, Any] = {"host": self.address, "port": self.port, "user": user, "password": password}
+        return await psycopg.AsyncConnection.connect(**said, dbname=database, autocommit=True)
 
     def _command(self) -> list[str]:
         data = self.folder / "data"

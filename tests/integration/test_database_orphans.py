@@ -33,17 +33,15 @@ def uid(number: int) -> str:
 
 @pytest.fixture(scope="module", params=[Postgres, MariaDB])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    found: Database = request.param()
-    found.start()
-    yield found
-    found.remove()
+    database: Database = request.param()
+    with database.running() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Database]:
-    found = Nats().start()
-    yield found
-    found.remove()
+    with Nats().running() as found:
+        yield found
 
 
 async def offered(cluster: Cluster, database: Database) -> str:

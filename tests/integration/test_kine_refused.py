@@ -46,13 +46,7 @@ class Kine:
     async def frozen(self, *, readable: bool) -> None:
         """The tenant's role may write its table no more."""
         rights = "INSERT, UPDATE, DELETE, TRUNCATE" if readable else "ALL"
-        said: dict[str, Any] = {
-            "host": self.database.address,
-            "port": self.database.port,
-            "user": KEYSPACE.user,
-            "password": PASSWORD,
-        }
-        async with await psycopg.AsyncConnection.connect(**said, dbname=KEYSPACE.schema, autocommit=True) as owner:
+        async with await self.database.connected(KEYSPACE.schema, KEYSPACE.user, PASSWORD) as owner:
             await owner.execute(f"REVOKE {rights} ON kine FROM CURRENT_USER")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await owner.execute("INSERT INTO kine (name) VALUES ('refused')")
@@ -60,10 +54,8 @@ class Kine:
 
 @pytest.fixture
 def database() -> Iterator[Postgres]:
-    found = Postgres()
-    found.start()
-    yield found
-    found.remove()
+    with Postgres().running() as found:
+        yield found
 
 
 @pytest.fixture

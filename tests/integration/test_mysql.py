@@ -21,10 +21,8 @@ SECRET = "a-password-of-32-letters-and-more"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[MariaDB]:
-    found = MariaDB()
-    found.start()
-    yield found
-    found.remove()
+    with MariaDB().running() as found:
+        yield found
 
 
 class Client:

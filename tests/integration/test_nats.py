@@ -35,10 +35,8 @@ SERVERS = {
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Nats]:
-    found = SERVERS[request.param]()
-    found.start()
-    yield found
-    found.remove()
+    with SERVERS[request.param]().running() as found:
+        yield found
 
 
 def root(server: Nats, **changes: Any) -> Driver:
@@ -139,22 +137,14 @@ class Lacking(Nats):
 
 
 async def test_a_server_that_lets_everybody_in_breaks_the_proof() -> None:
-    server = Lacking(block="authorization")
-    server.start()
-    try:
+    with Lacking(block="authorization").running() as server:
         async with root(server) as store:
             with pytest.raises(IsolationBroken, match="lets everybody in"):
                 await store.verify(MINE)
-    finally:
-        server.remove()
 
 
 async def test_a_server_without_jetstream_is_not_ready() -> None:
-    server = Lacking(block="jetstream")
-    server.start()
-    try:
+    with Lacking(block="jetstream").running() as server:
         async with root(server) as store:
             with pytest.raises(StoreError, match="JetStream"):
                 await store.tried()
-    finally:
-        server.remove()

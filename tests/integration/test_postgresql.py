@@ -22,10 +22,8 @@ SECRET = "a-password-of-32-letters-and-more"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    found = Postgres()
-    found.start()
-    yield found
-    found.remove()
+    with Postgres().running() as found:
+        yield found
 
 
 @pytest.fixture
@@ -34,16 +32,10 @@ async def behind(server: Postgres) -> AsyncIterator[Any]:
     async with drivers.opened(server.access()) as store:
         for each in (MINE, THEIRS):
             await store.ensure(each, SECRET)
-        async with await connected(server, "postgres", ROOT, PASSWORD) as found:
+        async with await server.connected("postgres", ROOT, PASSWORD) as found:
             yield found
         for each in (MINE, THEIRS):
             await store.drop(each)
-
-
-async def connected(server: Postgres, database: str, user: str, password: str) -> Any:
-    return await psycopg.AsyncConnection.connect(
-        host=server.address, port=server.port, dbname=database, user=user, password=password, autocommit=True
-    )
 
 
 async def verified(server: Postgres, keyspace: Keyspace = MINE) -> None:
@@ -113,15 +105,15 @@ async def broken(server: Postgres, words: str) -> bool:
 
 async def test_a_database_of_root_as_upstream_may_leave_it_becomes_the_tenants(server: Postgres, behind: Any) -> None:
     await behind.execute("ALTER DATABASE mine OWNER TO CURRENT_USER")
-    async with await connected(server, "mine", ROOT, PASSWORD) as inside:
+    async with await server.connected("mine", ROOT, PASSWORD) as inside:
         await inside.execute("CREATE TABLE kine (id integer)")
     await mended(server)
-    async with await connected(server, "mine", MINE.user, SECRET) as tenant:
+    async with await server.connected("mine", MINE.user, SECRET) as tenant:
         await tenant.execute("INSERT INTO kine VALUES (1)")
 
 
 async def test_a_database_with_other_tables_is_not_taken_for_a_tenants_own(server: Postgres, behind: Any) -> None:
-    async with await connected(server, "mine", MINE.user, SECRET) as tenant:
+    async with await server.connected("mine", MINE.user, SECRET) as tenant:
         await tenant.execute("CREATE TABLE ledger (id integer)")
     async with drivers.opened(server.access()) as store:
         with pytest.raises(Taken, match="holds tables of somebody else"):
@@ -175,7 +167,7 @@ async def test_a_server_that_only_reads_is_not_ready(server: Postgres, behind: A
 async def test_an_open_connection_of_a_tenant_ends_with_it(server: Postgres, behind: Any) -> None:
     async with drivers.opened(server.access()) as store:
         await store.ensure(Keyspace(schema="brief", user="brief"), SECRET)
-        async with await connected(server, "brief", "brief", SECRET) as tenant:
+        async with await server.connected("brief", "brief", SECRET) as tenant:
             await tenant.execute("CREATE TABLE kine (id integer)")
             await store.drop(Keyspace(schema="brief", user="brief"))
             with pytest.raises(psycopg.OperationalError):

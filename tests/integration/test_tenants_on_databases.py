@@ -55,10 +55,8 @@ class Offered:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    found = SERVERS[request.param]()
-    found.start()
-    yield found
-    found.remove()
+    with SERVERS[request.param]().running() as found:
+        yield found
 
 
 @pytest.fixture
