@@ -27,7 +27,7 @@ from provider.hosting.datastores.errors import (
     StoreUntrusted,
     Taken,
 )
-from provider.hosting.datastores.etcd import dialing
+from provider.hosting.datastores.etcd import dialing, paging
 from provider.hosting.datastores.etcd.ranges import PROBE, range_of
 from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.hosting.datastores.shape import Usage
@@ -36,6 +36,7 @@ from tests.integration.lent_etcd import Lent, keyspace
 from tests.integration.power import PowerCut, lasting
 
 READWRITE = int(PermissionType.READWRITE)
+MI = 2**20
 
 
 @pytest.fixture(scope="module", params=["etcd", "etcd-3.7"])
@@ -559,6 +560,21 @@ async def test_a_keyspace_is_measured_page_by_page_and_its_neighbour_does_not_co
     await root.kv.put("/measured0/x", b"other")
     assert await store.measure(mine) == Usage(bytes=600 * (len("/measured/0000") + 10), keys=600)
     assert (await store.measure(theirs)).keys == 1
+
+
+async def test_a_keyspace_of_large_values_is_measured_although_a_page_of_them_is_more_than_grpc_takes_in(
+    store: EtcdStore, root: Any
+) -> None:
+    large, many = 12, 300
+    for number in range(large):
+        await root.kv.put(f"/bulky/a{number:04}", bytes(MI))
+    for number in range(many):
+        await root.kv.put(f"/bulky/b{number:04}", b"v" * 10)
+    with pytest.raises(grpc.aio.AioRpcError, match=paging.TOO_LARGE):
+        await root.kv.get("/bulky/", "/bulky0", limit=paging.PAGE)
+    size = large * (len("/bulky/a0000") + MI) + many * (len("/bulky/b0000") + 10)
+    assert await store.measure(keyspace("bulky")) == Usage(bytes=size, keys=large + many)
+    await root.kv.delete("/bulky/", "/bulky0")
 
 
 async def test_keys_are_summed_up_by_their_first_segment_whoever_put_them(store: EtcdStore, root: Any) -> None:

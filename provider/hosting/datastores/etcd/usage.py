@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from provider.hosting.datastores.etcd import dialing
+from provider.hosting.datastores.etcd import paging
 from provider.hosting.datastores.etcd.ranges import KeyRange
 from provider.hosting.datastores.shape import Usage
 
-PAGE = 256  # keys in one answer: what is held in memory at once
 REST = 4.0  # times as long as a page took, before the next: reading takes a fifth of the time at most
 TENANTS = KeyRange(start=b"/", end=b"0")  # where all of them are
 
 
 async def of(wire: Any, own: KeyRange, limit: float) -> Usage:
     """Counted page by page; what is written meanwhile may or may not count. `limit` is in seconds for one call."""
-    found, keys, start = 0, 0, own.start
-    clock = asyncio.get_running_loop().time
-    while True:
-        since = clock()
-        page = partial(wire.kv.get, start, own.end, limit=PAGE, serializable=True, timeout=limit)  # of one member
-        if not (kvs := (await dialing.settled(page)).kvs):
-            return Usage(bytes=found, keys=keys)
+    found, keys, clock = 0, 0, asyncio.get_running_loop().time
+
+    async def read(start: bytes, most: int) -> Sequence[Any] | None:
+        ask = partial(wire.kv.get, start, own.end, limit=most, serializable=True, timeout=limit)  # of one member
+        return await paging.page(ask, most)
+
+    since = clock()
+    async for kvs in paging.pages(read, own.start):
         keys += len(kvs)
         found += sum(len(each.key) + len(each.value) for each in kvs)
-        start = bytes(kvs[-1].key) + b"\0"
         await asyncio.sleep(REST * (clock() - since))
+        since = clock()
+    return Usage(bytes=found, keys=keys)
 
 
 async def written(wire: Any, seconds: float, limit: float) -> Mapping[str, int]:
