@@ -1,7 +1,7 @@
 """Runs the measurements in one go, prints the table, and keeps it: `make bench`. With `--docs` docs/benchmarks/ is made of it.
 
 Births are measured in the lab, with real pods. What needs no pods, or more of them than a machine carries, runs on loopback;
-each row says what in it is not the real thing.
+each row says what in it is not the real thing. A goal that was missed is named, and the exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from lab.bench import crowd, floor, picture, placement, weight
 from lab.bench.births import Birth, Births
 from lab.bench.scale import clusters
 from lab.bench.scale import measure as scale
-from lab.bench.table import Row, markdown, percentile, table
+from lab.bench.table import Row, markdown, missed, percentile, table
 from provider.cluster.connect import from_file
 
 VERSION = "v1.36.3"
@@ -125,10 +126,15 @@ def _restarts(births: Sequence[Birth]) -> int:
     return sum(each.restarts for each in births)
 
 
-def show(console: Console, found: Measured) -> None:
-    """Print the table."""
+def show(console: Console, found: Measured) -> list[str]:
+    """Print the table, and which goals were missed; the names of those."""
     console.print(table(found.rows, found.base))
-    console.print(f"restarts of control-plane containers in these runs: {found.restarts} (goal 0)")
+    restarts = f"restarts of control-plane containers in these runs: {found.restarts} (goal 0)"
+    console.print(restarts)
+    below = [*missed(found.rows, found.base), *([restarts] if found.restarts else [])]
+    for each in below:
+        console.print(f"goal missed: {each}", style="red", soft_wrap=True)
+    return below
 
 
 def keep(folder: Path, found: Measured) -> None:
@@ -142,18 +148,19 @@ def keep(folder: Path, found: Measured) -> None:
     picture.write(folder, found.rows, found.base)
 
 
-def main() -> None:
-    """Measure, print, and with `--docs` keep."""
+def main() -> int:
+    """Measure, print, and with `--docs` keep. 1 when a goal was missed."""
     parser = argparse.ArgumentParser(prog="lab.bench.report")
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}; none: all")
     parser.add_argument("--twenty", action="store_true", help="twenty at once too, which takes minutes")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmarks/")
     parsed, console = parser.parse_args(), Console()
     found = asyncio.run(measure(console, parsed.parts, twenty=parsed.twenty))
-    show(console, found)
+    below = show(console, found)
     if parsed.docs:
         keep(DOCS, found)
+    return 1 if below else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
