@@ -13,15 +13,16 @@ from provider.hosting.sharding.fleet import Fleet
 from provider.manifest import Manifest, meta
 
 TENANTS, STORES = 1000, 10
+LIMIT = 1.0  # seconds
 WHAT = f"our own time to place {TENANTS} tenants over {STORES} stores"
 
 
 def seconds() -> float:
-    """One measurement, in seconds; all of them have a place, or it counts for nothing."""
+    """One measurement, in seconds of our process, whoever else is busy; all have a place, or it counts for nothing."""
     fleet = _fleet()
-    start = time.perf_counter()
+    start = time.process_time()
     found = plan.of(fleet)
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     assert len(found) == TENANTS and all(each.store for each in found)
     return took
 

@@ -100,7 +100,7 @@ async def _stores(console: Console, runs: int) -> list[Row]:
     ratios = [(await crowd.measured()).ratio for _ in range(CROWDS)]
     return [
         Row(crowd.WHAT, tuple(ratios), limit=crowd.LIMIT, unit="times"),
-        Row(placement.WHAT, tuple(placement.seconds() for _ in range(runs)), limit=1.0),
+        Row(placement.WHAT, tuple(placement.seconds() for _ in range(runs)), limit=placement.LIMIT),
     ]
 
 

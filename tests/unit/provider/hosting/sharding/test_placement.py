@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.bench import placement
 from provider.hosting.sharding import plan
 from provider.hosting.sharding.room import Room, Stock, choose
 from provider.manifest import Manifest
@@ -252,3 +253,43 @@ def test_no_store_passes_its_limits_and_nobody_waits_while_one_has_room(found: l
 )
 def test_the_choice_does_not_depend_on_the_order_in_which_stores_are_listed(found: list[Room], policy: str) -> None:
     assert choose(found, policy) == choose(found[::-1], policy)
+
+
+writers = st.lists(st.lists(st.integers(0, 3000), max_size=6), min_size=2, max_size=5)
+"""Writes a minute of each tenant, by store."""
+EACH = 100
+
+
+def spread(writes: list[list[int]], newcomers: int) -> list[int]:
+    """How many newcomers each store gets, beside tenants that write so much."""
+    asked, stores = pool(placement={"writesPerTenant": EACH}), range(len(writes))
+    there = [
+        measured(tenant(f"old-{store}-{number}", at=f"s{store}"), writesPerMinute=rate)
+        for store in stores
+        for number, rate in enumerate(writes[store])
+    ]
+    made = [store(f"s{each}", of="default") for each in stores]
+    found = Counter(places([asked], made, [*there, *waiting(newcomers)]).values())
+    return [found[f"s{each}"] for each in stores]
+
+
+@given(writes=writers, newcomers=st.integers(1, 60))
+def test_writes_count_as_the_tenants_that_they_are_worth_and_no_more(writes: list[list[int]], newcomers: int) -> None:
+    counted = [max(len(rates), sum(rates) / EACH) for rates in writes]
+    news = spread(writes, newcomers)
+    assert sum(news) == newcomers
+    for mine, new in zip(counted, news, strict=True):
+        for theirs, other in zip(counted, news, strict=True):
+            assert not new or mine + new <= theirs + other + 1, "one that had less in it was passed over"
+
+
+@given(writes=writers, newcomers=st.integers(1, 60))
+def test_who_writes_no_more_than_is_set_aside_is_placed_beside_as_if_nobody_had_looked(
+    writes: list[list[int]], newcomers: int
+) -> None:
+    within = [[min(rate, EACH) for rate in rates] for rates in writes]
+    assert spread(within, newcomers) == spread([[0 for _ in rates] for rates in writes], newcomers)
+
+
+def test_to_place_a_thousand_tenants_over_ten_stores_is_less_than_a_second_of_our_own() -> None:
+    assert min(placement.seconds() for _ in range(3)) < placement.LIMIT
