@@ -124,6 +124,20 @@ async def test_the_end_needs_no_secret_and_no_service_of_the_tenant(tenant: Host
     await assert_erased(store, schema, user)
 
 
+async def test_the_erasure_is_told_before_the_finalizer_goes(tenant: Hosted) -> None:
+    held = (await tenant.tcp())["metadata"]["finalizers"]
+    await patched(tenant, {"finalizers": [*held, "example.com/held"]})
+    await deleted(tenant)
+    await tenant.look()
+    now = (await tenant.tcp())["metadata"]
+    assert now["finalizers"] == ["example.com/held"]
+    events = await tenant.cluster.list(kinds.EVENT, tenant.namespace)
+    (told,) = [each["metadata"] for each in events if each["reason"] == "KeyspaceErased"]
+    assert int(told["resourceVersion"]) < int(now["resourceVersion"]), "the order of writes to the management cluster"
+    await patched(tenant, {"finalizers": None})
+    assert await gone(tenant)
+
+
 @pytest.mark.keeps("better.take-over")
 async def test_upstreams_finalizers_are_understood_and_taken_off(tenant: Hosted, store: Store) -> None:
     schema, user = await keyspace(tenant)

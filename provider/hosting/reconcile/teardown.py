@@ -50,9 +50,9 @@ async def tenant(context: Context, storage: Storage, raw: Manifest) -> float | N
         return STORE_CHECK
     if remaining:
         return await _await_pods(context, raw, remaining)
-    await _release(context, raw, finalizers)
-    if erased:
+    if erased:  # told first: of an object that is gone nobody could tell any more
         await context.events.record(raw, [erasure.happening(*erased)])
+    await _release(context, raw, finalizers)
     return None
 
 
