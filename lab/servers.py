@@ -152,6 +152,11 @@ class Etcd:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     @property
+    def metrics(self) -> str:
+        """Where it tells its own."""
+        return f"http://127.0.0.1:{self._told}/metrics"
+
+    @property
     def url(self) -> str:
         """As API servers are told of it."""
         return f"{'https' if self.authority else 'http'}://{self.endpoint}"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -14,6 +17,7 @@ from prometheus_client import REGISTRY
 from lab.servers import Authority, Etcd
 from provider.api import kinds, names
 from provider.hosting.datastores.etcd import upkeep as member_upkeep
+from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile.context import Context
 from provider.hosting.reconcile.sampling import Sampler
@@ -162,20 +166,70 @@ async def test_of_three_members_the_followers_come_first_and_the_leader_gives_th
                 assert [members(store, each) for each in ("all", "healthy")] == [3, 2]
                 three[2].start()
                 await all_serve(three)
-                leader = (await root.maintenance.status()).leader
                 async with asyncio.timeout(180):
-                    while len({member for member, _ in order}) < len(three):
+                    while not all([await is_air(each, store) for each in three]):
                         await root.kv.put(b"/y/beat", b"")  # with writes pages become free
-                        await Upkeep(context, lambda: 0.0, least=4 * MI)(store.name)
                         await asyncio.sleep(0.2)
+                leader = (await root.maintenance.status()).leader
+                async with asyncio.timeout(180), said_by(three) as said:
+                    while len({member for member, _ in order}) < len(three):
+                        await Upkeep(context, lambda: 0.0, least=4 * MI)(store.name)
+                assert_one_after_the_other(said)
                 assert [members(store, each) for each in ("all", "healthy")] == [3, 3]
                 if leader == (await root.maintenance.status()).leader:
                     pytest.fail("the lead was not handed on")
-        assert len({member for member, _ in order}) == len(three)
+        assert len(order) == len({member for member, _ in order}) == len(three)
         assert not any(leads for _, leads in order)
+        assert order[-1][0] == leader, "who led comes last"
     finally:
         for each in three:
             each.stop()
+
+
+async def is_air(etcd: Etcd, store: Store) -> bool:
+    """Whether most of a member's database holds nothing any more, as it says itself."""
+    async with EtcdStore([etcd.endpoint], store.authority.certificate, store.pair) as alone:
+        size = await member_upkeep.size(alone)
+    return size.size - size.in_use >= 4 * MI and size.size > 2 * size.in_use
+
+
+Said = tuple[tuple[int, int, int], ...]
+"""Of each member: how often it was defragmented, whether it is being so, whether it leads."""
+SAID = ("etcd_disk_backend_defrag_duration_seconds_count", "etcd_disk_defrag_inflight", "etcd_server_is_leader")
+
+
+@asynccontextmanager
+async def said_by(etcds: list[Etcd]) -> AsyncIterator[list[Said]]:
+    """What the members' own metrics say, looked at as often as they answer."""
+    said: list[Said] = []
+
+    def of(etcd: Etcd) -> tuple[int, int, int]:
+        with urlopen(etcd.metrics, timeout=5) as answer:
+            lines = dict(each.rsplit(" ", 1) for each in answer.read().decode().splitlines() if each.startswith(SAID))
+        first, second, third = (int(float(lines[each])) for each in SAID)
+        return first, second, third
+
+    async def look() -> None:
+        while True:
+            said.append(tuple([await asyncio.to_thread(of, each) for each in etcds]))
+
+    task = asyncio.create_task(look())
+    try:
+        yield said
+        said.append(tuple([of(each) for each in etcds]))
+    finally:
+        task.cancel()
+
+
+def assert_one_after_the_other(said: list[Said]) -> None:
+    """Between two looks one member at most was written anew, and none that led before or after."""
+    for before, after in pairwise(said):
+        rose = [number for number, (was, now) in enumerate(zip(before, after, strict=True)) if was[0] != now[0]]
+        assert len(rose) <= 1
+        assert not any(before[each][2] and after[each][2] for each in rose), "a member that leads is not paused"
+        assert sum(each[1] for each in after) <= 1
+    first, last = ([each[0] for each in look] for look in (said[0], said[-1]))
+    assert [now - was for was, now in zip(first, last, strict=True)] == [1, 1, 1]
 
 
 async def all_serve(etcds: list[Etcd]) -> None:
