@@ -7,13 +7,14 @@ from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from lab.servers import Authority, Etcd
 from provider.api import kinds, names
+from provider.cluster.watch import Change
 from provider.hosting.reconcile import placing
 from provider.hosting.reconcile import pool as pool_pass
 from provider.hosting.reconcile.context import Context
@@ -64,47 +65,67 @@ def place_of(tcp: Manifest) -> str:
     return str(((tcp.get("status") or {}).get("storage") or {}).get("dataStoreName") or "")
 
 
+@dataclass
+class History:
+    """Of a fleet, as a watch sees it: every store that a tenant was ever in, and the most that were in one at a time."""
+
+    seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    most: Counter[str] = field(default_factory=Counter)
+    _now: dict[str, str] = field(default_factory=dict)
+
+    def note(self, change: Change) -> None:
+        if change.object is None:
+            return
+        name, place = change.object["metadata"]["name"], place_of(change.object)
+        self._now[name] = place
+        if place:
+            self.seen[name].add(place)
+            self.most[place] = max(self.most[place], list(self._now.values()).count(place))
+
+
 @asynccontextmanager
-async def history(world: TenantWorld, fleet: str) -> AsyncIterator[dict[str, set[str]]]:
-    """Every store that a tenant was ever recorded in, as a watch sees it."""
-    seen: dict[str, set[str]] = defaultdict(set)
+async def history(world: TenantWorld, fleet: str) -> AsyncIterator[History]:
+    """From now on, no change left out."""
+    found = History()
 
     async def follow() -> None:
         async for change in world.admin.watch(kinds.TENANT_CONTROL_PLANE, labels={"fleet": fleet}):
-            if change.object and place_of(change.object):
-                seen[change.object["metadata"]["name"]].add(place_of(change.object))
+            found.note(change)
 
     task = asyncio.create_task(follow())
     try:
-        yield seen
+        yield found
     finally:
         task.cancel()
 
 
 @pytest.mark.keeps("better.placement")
-async def test_two_hundred_at_once_are_each_placed_once_and_no_store_passes_its_limit(
+async def test_two_hundred_at_once_are_each_placed_once_and_no_store_was_ever_over_its_limit(
     hosting: TenantWorld, namespace: str
 ) -> None:
     for number in range(3):
         await brought(hosting, "burst", f"burst-{number}")
     await pool_of(hosting, "burst", maxTenants=60)
-    async with asyncio.TaskGroup() as tasks:
-        births = [tasks.create_task(born(hosting, "burst", namespace, number)) for number in range(200)]
-        while not all(each.done() for each in births):
-            await placing.wave(hosting.context)
-            counts = Counter(map(place_of, await tenants(hosting, "burst")))
-            assert all(counts[f"burst-{number}"] <= 60 for number in range(3))
-    await placing.wave(hosting.context)
-    assert Counter(map(place_of, await tenants(hosting, "burst"))) == {**{f"burst-{n}": 60 for n in range(3)}, "": 20}
+    async with history(hosting, "burst") as past:
+        async with asyncio.TaskGroup() as tasks:
+            births = [tasks.create_task(born(hosting, "burst", namespace, number)) for number in range(200)]
+            while not all(each.done() for each in births):
+                await placing.wave(hosting.context)
+                counts = Counter(map(place_of, await tenants(hosting, "burst")))
+                assert all(counts[f"burst-{number}"] <= 60 for number in range(3))
+        await placing.wave(hosting.context)
+        full = {f"burst-{n}": 60 for n in range(3)}
+        assert Counter(map(place_of, await tenants(hosting, "burst"))) == {**full, "": 20}
 
-    await brought(hosting, "burst", "burst-3")
-    async with history(hosting, "burst") as seen:
+        await brought(hosting, "burst", "burst-3")
         await placing.wave(hosting.context)
         async with asyncio.timeout(120):
-            while len(seen) < 200:
+            while len(past.seen) < 200:
                 await asyncio.sleep(0.05)
-    assert Counter(map(place_of, await tenants(hosting, "burst")))["burst-3"] == 20
-    assert {len(stores) for stores in seen.values()} == {1}
+    assert Counter(map(place_of, await tenants(hosting, "burst"))) == {**full, "burst-3": 20}
+    assert past.seen.keys() == {f"t{number}" for number in range(200)}, "nobody was lost"
+    assert {len(stores) for stores in past.seen.values()} == {1}, "nobody was in two places"
+    assert past.most == {**full, "burst-3": 20}, "at no moment was more in a store than may be"
 
 
 async def test_two_replicas_that_both_believe_to_lead_put_nobody_in_two_places(
@@ -115,13 +136,13 @@ async def test_two_replicas_that_both_believe_to_lead_put_nobody_in_two_places(
     await pool_of(hosting, "two")
     for number in range(40):
         await born(hosting, "two", namespace, number)
-    async with history(hosting, "two") as seen:
+    async with history(hosting, "two") as past:
         await asyncio.gather(*(placing.wave(hosting.context) for _ in range(4)))
         await placing.wave(hosting.context)
         async with asyncio.timeout(120):
-            while len(seen) < 40:
+            while len(past.seen) < 40:
                 await asyncio.sleep(0.05)
-    assert {len(stores) for stores in seen.values()} == {1}
+    assert {len(stores) for stores in past.seen.values()} == {1}
     counts = Counter(map(place_of, await tenants(hosting, "two")))
     assert counts.keys() == {f"two-{number}" for number in range(4)}
     assert max(counts.values()) - min(counts.values()) <= 4, "each wave is even by itself, and there were four"
