@@ -411,6 +411,21 @@ async def test_what_etcd_lets_every_user_do_reaches_no_key(intruder: tuple[Any, 
         assert NEIGHBOURS not in (await ask(wire, ids)).SerializeToString(), what
 
 
+async def test_a_certificate_of_nobody_that_the_authority_signed_is_refused_everything(
+    intruder: tuple[Any, dict[str, int]], lent: Lent, root: Any
+) -> None:
+    _, ids = intruder
+    before, answered = await revision(root), []
+    async with await lent.wire("nobody") as wire:
+        for what, ask in {**DENIED, **ALLOWED}.items():
+            with suppress(EtcdError, PermissionError, grpc.aio.AioRpcError):
+                await ask(wire, ids)
+                answered.append(what)
+    assert answered == []
+    assert (await root.kv.get(NEIGHBOURS)).kvs[0].value == b"value"
+    assert await revision(root) == before
+
+
 async def test_nobody_logs_in_by_password(intruder: tuple[Any, dict[str, int]]) -> None:
     wire, _ = intruder
     for user in ("root", "victim"):
