@@ -13,15 +13,20 @@ from typing import Any
 
 import grpc
 import pytest
+from etcd3aio._protobuf import AlarmRequest
 from etcd3aio.auth import PermissionType
+from etcd3aio.maintenance import AlarmType
 from prometheus_client import REGISTRY
 
 from lab.servers import ApiServer, Authority, Etcd
 from provider import __main__ as command
 from provider.api import kinds
+from provider.hosting.datastores.errors import Alarmed
+from provider.hosting.datastores.etcd import versions
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import isolation
 from provider.hosting.reconcile.storage import PROOF_AGE
+from provider.manifest.condition import find
 from tests.integration.lent_etcd import Lent, keyspace
 from tests.integration.tenant_world import Store, TenantWorld, key
 
@@ -103,6 +108,32 @@ async def test_while_the_store_is_full_everything_is_refused_as_well(tmp_path: P
         assert [each for each in answers if each.reached] == []
         async with lent.store() as store:
             assert (await store.health()).alarms == {"NOSPACE"}
+
+
+@pytest.mark.keeps("better.isolation-tried")
+@pytest.mark.parametrize("program", VERSIONS)
+async def test_while_members_hold_different_data_everything_is_refused_as_well(tmp_path: Path, program: str) -> None:
+    async with etcd_with(tmp_path, program=program) as lent, await lent.wire() as root:
+        await root.kv.put(VICTIM, b"value")
+        await raised(root, AlarmType.CORRUPT)
+        async with lent.store() as store:
+            assert (await store.health()).alarms == {"CORRUPT"}
+            with pytest.raises(Alarmed, match="CORRUPT"):
+                await store.tried()
+            reached = {each.question for each in await store.asked(keyspace("intruder")) if each.reached}
+        assert reached >= {"alarm", "members", "auth off", "snapshot", "defragment"}, "of root it is let through"
+        async with lent.store("intruder") as tenant:
+            answers = await tenant.asked(keyspace("intruder"))
+        assert {each.question for each in answers} == QUESTIONS
+        assert [each for each in answers if each.reached] == []
+        async with lent.store() as store:
+            assert (await store.health()).alarms == {"CORRUPT"}
+
+
+async def raised(root: Any, alarm: AlarmType) -> None:
+    """As a member does that finds itself full, or other than its peers."""
+    asked = AlarmRequest(action=AlarmRequest.ACTIVATE, memberID=0, alarm=int(alarm))
+    await root.maintenance._rpc(root.maintenance._stub.Alarm, asked, operation="Maintenance.Alarm")
 
 
 async def test_with_auth_off_it_is_found_and_no_harm_is_done(tmp_path: Path) -> None:
@@ -221,6 +252,39 @@ async def test_a_store_whose_volume_is_put_back_says_when_and_a_restart_says_not
     shutil.copytree(tmp_path / "older", data)
     store.etcd.start()
     assert (await looked())["lastRestored"]
+
+
+async def test_an_etcd_whose_version_has_known_holes_lets_nobody_new_in_and_says_what_to_run(
+    hosting: TenantWorld, store: Store, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a release of ours that knows of one hole more: the etcd is the same as before, what is safe is not."""
+    settled = await hosting.ask_for("settled", namespace, store)
+    await hosting.passed(settled)
+    monkeypatch.setattr(versions, "SAFE", {(3, 6): 999})
+    await store_pass.datastore(hosting.context, store.name)
+    found = (await hosting.admin.get(kinds.DATA_STORE, store.name) or {})["status"]
+    ready = find(found["conditions"], "Ready") or {}
+    assert (found["ready"], ready["status"], ready["reason"]) == (False, "False", "IsolationUnsafe")
+    assert "has known ways for one tenant to reach another's keys: run " in ready["message"]
+
+    late = await hosting.ask_for("late", namespace, store)
+    async with hosting.started() as tenant_pass:
+        await tenant_pass(key(late))
+        status, reason, message = await hosting.condition(late, "StorageReady")
+        assert (status, reason) == ("False", "DataStoreNotReady")
+        assert ready["message"] in message
+        assert await hosting.keyspace(late) == {}
+        assert await hosting.look(kinds.DEPLOYMENT, late) is None
+        async with await store.wire() as root:
+            assert sorted((await root.auth.user_list()).users) == sorted(["root", settled["metadata"]["uid"]])
+            assert sorted((await root.auth.role_list()).roles) == sorted(["root", settled["metadata"]["uid"]])
+        await tenant_pass(key(settled))
+        assert await hosting.look(kinds.DEPLOYMENT, settled) is not None, "who is in it is not torn down"
+
+        monkeypatch.undo()
+        await store_pass.datastore(hosting.context, store.name)
+        await tenant_pass(key(late))
+        assert (await hosting.condition(late, "StorageReady"))[0] == "True"
 
 
 async def test_the_table_says_of_every_tenant_what_it_was_refused(

@@ -38,8 +38,9 @@ NOBODY = 1  # no member's id: those are hashes
 NO_USER = f"{PROBE.decode()}-nobody"
 NEVER = 2**62  # no store's revision
 NOT_LET_IN = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)  # no such user, no such role
-# A full store turns writes down before it looks who asks, and does not do them.
-REFUSED = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+# A full store, and one whose members hold different data, turn writes down before they look who asks, and do not do them.
+TURNED_DOWN = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DATA_LOSS)
+REFUSED = (grpc.StatusCode.PERMISSION_DENIED, *TURNED_DOWN)
 # What etcd says of a wish that it would have granted, had it made sense.
 LET_THROUGH = (*NOT_LET_IN, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.UNKNOWN)
 
@@ -64,7 +65,9 @@ class _Proof:
         grant = Answer(question="grant", reached=await self._more_than_its_grant())
         erase = delete(own.start, range_end=own.end)
         if not grant.reached:  # of another grant than it should be nothing is known to be let in
-            await self._reached(self._judged(get(own.start, range_end=own.end), *((erase,) if self.writable else ())))
+            await self._reached(self._judged(get(own.start, range_end=own.end)))
+            if self.writable:
+                await self._reached(self._judged(erase))
         questions = self._of_keys() | self._of_the_store()
         if not self.writable:
             questions["write"] = {"its own range to write, which it may only read": self._judged(erase)}
@@ -172,6 +175,8 @@ class _Proof:
         try:
             return await dialing.settled(partial(ask, timeout=self.limit))
         except (EtcdPermissionDeniedError, EtcdUnauthenticatedError, grpc.aio.AioRpcError) as error:
+            if isinstance(error, grpc.aio.AioRpcError) and error.code() in TURNED_DOWN:
+                return None
             if isinstance(error, grpc.aio.AioRpcError) and error.code() not in NOT_LET_IN:
                 raise
             raise StoreDenied(
