@@ -42,6 +42,19 @@ class StorageUsage(Model):
     ] = 0
 
 
+class ThrottledStatus(Model):
+    """There while the tenant is held back because its writes had filled the store. Ours."""
+
+    data_store: str
+    since: Timestamp
+    until: Annotated[Timestamp, Field(description="When it is let go, if the store has room then.")]
+    closed_until: Annotated[
+        Timestamp | None,
+        Field(description="Until then the store refuses all its writes; afterwards what is made and changed."),
+    ] = None
+    reason: str
+
+
 class MigrationStatus(Model):
     """A move between DataStores: recorded step by step, so that it is gone on with by whoever comes next."""
 
@@ -88,6 +101,7 @@ class StorageStatus(Model):
     setup: StorageSetup | None = None
     certificate: SecretStatus | None = None
     usage: StorageUsage | None = None
+    throttled: ThrottledStatus | None = None
     overrides: tuple[OverrideStatus, ...] | None = None
     migration: MigrationStatus | None = None
     encryption: EncryptionStatus | None = None

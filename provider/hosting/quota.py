@@ -1,5 +1,7 @@
 """How much of its store a tenant may take up: limits from its annotations, what it takes up from its status. Pure.
 
+Also whether a tenant is held back for having filled its store (`reconcile.throttling`), which its status records.
+
 What is compared is the size of the objects that stand (keys and values, history left out): it goes down when they
 are deleted. Read by `desired.writepermissions`, which enforces the hard limit, by `status.quota`, and by the sampling.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from provider.api import names
 from provider.api.verdict import Invalid
@@ -35,6 +37,42 @@ class Quota:
         if self.hard is not None and self.used >= self.hard:
             return "hard"
         return "soft" if self.soft is not None and self.used >= self.soft else "within"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """A tenant that is held back in the store that it is in. Times are as the status says them, which sort as they follow."""
+
+    store: str
+    since: str
+    until: str
+    closed_until: str  # empty: etcd lets it write, and its API server refuses what is made or changed
+    reason: str
+
+    @property
+    def closed(self) -> bool:
+        """Whether etcd itself refuses what it writes, deletions too."""
+        return bool(self.closed_until)
+
+
+def throttle(raw: Manifest) -> Throttle | None:
+    """Of a TenantControlPlane as it stands. What was recorded in another store than it is in now holds it no more."""
+    found = recorded(raw)
+    if not found or found.get("dataStore") != ((raw.get("status") or {}).get("storage") or {}).get("dataStoreName"):
+        return None
+    return Throttle(
+        store=str(found["dataStore"]),
+        since=str(found.get("since") or ""),
+        until=str(found.get("until") or ""),
+        closed_until=str(found.get("closedUntil") or ""),
+        reason=str(found.get("reason") or ""),
+    )
+
+
+def recorded(raw: Manifest) -> Mapping[str, Any]:
+    """The record as it is, whatever store it is of; empty without one."""
+    found: Mapping[str, Any] = ((raw.get("status") or {}).get("storage") or {}).get("throttled") or {}
+    return found
 
 
 def of(raw: Manifest) -> Quota:

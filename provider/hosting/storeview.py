@@ -157,6 +157,11 @@ def stores_of(tcp: Manifest) -> frozenset[str]:
     return overridden(tcp) | ({str(main)} if main else set())
 
 
+def residing(tcp: Manifest, store: str) -> bool:
+    """Whether its main store is this one."""
+    return bool(((tcp.get("status") or {}).get("storage") or {}).get("dataStoreName") == store)
+
+
 def reached(tcp: Manifest) -> frozenset[str]:
     """Names of the DataStores that a tenant's pods have to reach: those that hold its keys, and both ends of a move."""
     move = ((tcp.get("status") or {}).get("storage") or {}).get("migration") or {}
@@ -170,9 +175,7 @@ def guests(tenants: Iterable[Manifest], store: str) -> tuple[Guests, ...]:
 
 def residents(tenants: Iterable[Manifest], store: str) -> tuple[Guests, ...]:
     """Whose main store it is, likewise."""
-    return _grouped(
-        each for each in tenants if ((each.get("status") or {}).get("storage") or {}).get("dataStoreName") == store
-    )
+    return _grouped(each for each in tenants if residing(each, store))
 
 
 def _grouped(tenants: Iterable[Manifest]) -> tuple[Guests, ...]:

@@ -131,6 +131,12 @@ STORAGE_WRITES = _of_tenant_sampled(
     help="Writes of a tenant to a store",
     more=("datastore_name",),
 )
+STORAGE_THROTTLED = _of_tenant(
+    name="kamaji_tenant_storage_throttled",
+    help="1 while it is held back because its writes had filled its store: closed by the store, or limited by its API server",
+    more=("datastore_name", "how"),
+    values={"how": ("closed", "limited")},
+)
 CERTIFICATE_END = Metric(
     name="kamaji_certificate_expiration_timestamp_seconds",
     kind="gauge",

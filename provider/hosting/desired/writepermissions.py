@@ -1,7 +1,8 @@
 """Limits what may be written inside a tenant: a ValidatingAdmissionPolicy of its own API server, so no webhook can be down.
 
-By spec.writePermissions, by the hard limit of what it may take up in its store (`hosting.quota`), and while its keys move to
-another store: etcd refuses to write them then, and a second policy says in words why (`held`).
+By spec.writePermissions, by the hard limit of what it may take up in its store (`hosting.quota`), while it is held back for
+having filled that (`reconcile.throttling`), and while its keys move to another store: etcd refuses to write them then, and a
+second policy says in words why (`held`).
 
 Blocked is what people and their workloads write. What control plane and nodes live on goes on: their own identities, leases
 of the namespaces they use, and the tokens with which a node joins. Status is nobody's wish and is never blocked.
@@ -55,13 +56,17 @@ def build(view: View) -> Iterator[Manifest]:
     if migration.all_frozen(view.move):
         yield from held()
     limits = view.tcp.spec.write_permissions
-    if not limits.limited and not full(view):
+    too_much = [
+        *([_full(quota.of(view.raw).hard or 0, view.name)] if full(view) else ()),
+        *([_too_heavy(view.name)] if held_back(view) else ()),
+    ]
+    if not limits.limited and not too_much:
         return
     _refuse_self(view)
     rules, validations = _blocked(limits, view.name)
-    if full(view):
+    if too_much:
         rules += [_rule("CREATE", ["*"]), _rule("UPDATE", ["*"])]
-        validations.append(_too_much(quota.of(view.raw).hard or 0, view.name))
+        validations += [_kept_small(each) for each in too_much]
     yield from _denied(OBJECT, rules, validations)
 
 
@@ -86,6 +91,18 @@ def full(view: View) -> bool:
         return quota.of(view.raw).state == "hard"
     except Invalid:
         return False  # told by the part that judges the spec
+
+
+def held_back(view: View) -> bool:
+    """Whether what is made and changed inside is refused because the tenant had filled its store.
+
+    While the store itself refuses to write, what says so cannot be written either: it stands from the time before, or not yet.
+    """
+    throttle = quota.throttle(view.raw)
+    if throttle is None:
+        return False
+    stands = view.tenant is not None and view.tenant.get(kinds.ADMISSION_POLICY, OBJECT) is not None
+    return stands or not throttle.closed
 
 
 def report(view: View) -> dict[str, Any]:
@@ -113,13 +130,27 @@ def _blocked(limits: WritePermissions, tenant: str) -> tuple[list[Manifest], lis
     return rules, validations
 
 
-def _too_much(hard: int, tenant: str) -> Manifest:
+def _full(hard: int, tenant: str) -> str:
+    return (
+        f"this cluster's state takes up all of the {quota.words(hard)} that it may: objects can be read and deleted,"
+        f" not made or changed. Delete what is not needed and wait some minutes, or ask whoever runs its control plane to raise"
+        f" annotation {names.ANNOTATION_STORAGE_HARD_LIMIT} of TenantControlPlane {tenant}"
+    )
+
+
+def _too_heavy(tenant: str) -> str:
+    return (
+        "so much was written in this cluster that the store it shares with others was full: for some minutes objects can be"
+        " read and deleted, not made or changed. Find out what writes so much, and stop it; whoever runs its control plane"
+        f" finds more at TenantControlPlane {tenant}"
+    )
+
+
+def _kept_small(message: str) -> Manifest:
     """Neither made nor changed is what would be stored; what is on its way out may be let go, by taking off finalizers."""
     return {
         "expression": f"request.operation == 'DELETE' || {SMALL} || {LEAVING}",
-        "message": f"this cluster's state takes up all of the {quota.words(hard)} that it may: objects can be read and deleted,"
-        f" not made or changed. Delete what is not needed and wait some minutes, or ask whoever runs its control plane to raise"
-        f" annotation {names.ANNOTATION_STORAGE_HARD_LIMIT} of TenantControlPlane {tenant}",
+        "message": message,
         "reason": "Forbidden",
     }
 

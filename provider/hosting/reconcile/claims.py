@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provider.api import kinds, names
 from provider.api.credentials import tenants
-from provider.api.verdict import Invalid
+from provider.api.verdict import Invalid, NotReady
 from provider.hosting import credential
 from provider.hosting.storematerial import Access
 from provider.hosting.view import MYSQL, NATS, Keyspace, Store, View
@@ -58,3 +58,26 @@ def access(view: View, store: Store) -> Access | None:
 def fingerprint(access: Access) -> str:
     """Of the certificate that a proof was made with."""
     return hashlib.sha256(access.client.certificate if access.client else b"").hexdigest()
+
+
+def usable(view: View) -> Store:
+    """The store that it is to be let into. NotReady while there is none that could."""
+    store, recorded = view.store, (view.status.get("storage") or {}).get("dataStoreName")
+    wanted = recorded or view.tcp.spec.data_store or view.settings.default_datastore
+    if view.awaits_place:
+        moved = said_by_secret(view)
+        brought = (
+            f"; it brought keyspace {moved.schema!r} and goes where its certificate opens that: where no store of the pool"
+            " does, name the DataStore that it had in spec.dataStore"
+            if moved
+            else ""
+        )
+        raise NotReady("WaitingForPlace", view.awaits_place + brought)
+    if store is None:
+        name = wanted or "(none named, and no default)"
+        raise NotReady(
+            "DataStoreNotFound", f"DataStore {name} does not exist: create it, or name another in spec.dataStore"
+        )
+    if not store.ready:
+        raise NotReady("DataStoreNotReady", f"DataStore {store.name} is not ready: {store.message}")
+    return store

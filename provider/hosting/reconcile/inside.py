@@ -16,7 +16,7 @@ from provider.api.verdict import Invalid, NotReady, Verdict
 from provider.cluster.client import Cluster
 from provider.cluster.errors import Forbidden, Refused, Unauthorized, Unreachable
 from provider.cluster.session import Tenants
-from provider.hosting import migration
+from provider.hosting import migration, quota
 from provider.hosting.catalog import Step
 from provider.hosting.desired.konnectivity import agent
 from provider.hosting.observe import tenant as observe
@@ -69,9 +69,14 @@ class Insides:
                 walk.look_again(UNREACHABLE_CHECK)
             walk.declined.update({each.name: verdict for each in steps if each.name not in walk.declined})
         except Exception as error:
-            if migration.frozen(walk.view.move) or walk.view.restoring:  # what drifts inside is mended afterwards
+            throttle = quota.throttle(walk.view.raw)
+            closed = throttle is not None and throttle.closed
+            if (
+                migration.frozen(walk.view.move) or walk.view.restoring or closed
+            ):  # what drifts inside is mended afterwards
                 frozen = NotReady(
-                    "WritesFrozen", "waiting until the tenant, whose keys are being written by us, may write again"
+                    "WritesFrozen",
+                    "waiting until the tenant, whose store takes no writes of it for the moment, may write again",
                 )
                 walk.declined.update({each.name: frozen for each in untaken})
                 return

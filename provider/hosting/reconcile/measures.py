@@ -11,7 +11,7 @@ from typing import Any
 
 from provider import telemetry
 from provider.api.verdict import NotReady
-from provider.hosting import endpoint, renewal
+from provider.hosting import endpoint, quota, renewal
 from provider.hosting.reconcile import availability
 from provider.hosting.status import expiry
 from provider.hosting.storeview import CONDITION_READY, StoreView
@@ -34,6 +34,7 @@ def tenant(view: View, wanted: Mapping[str, Any]) -> None:
     subjects.show(table.TENANT_HINDRANCE, key, {} if ready else {(why,): 1.0})
     subjects.show(table.TENANT_INFO, key, {_info(view, str(version.get("version", ""))): 1.0})
     subjects.show(table.TENANT_REPLICAS, key, _replicas(view))
+    subjects.show(table.STORAGE_THROTTLED, key, _throttled(view))
     _credentials(view, key)
     _birth(view, wanted, key)
 
@@ -116,6 +117,11 @@ def _replicas(view: View) -> dict[tuple[str, ...], float]:
     deployment = view.deployment or {}
     wanted = (deployment.get("spec") or {}).get("replicas", 0)
     return {("wanted",): float(wanted), ("ready",): float((deployment.get("status") or {}).get("readyReplicas", 0))}
+
+
+def _throttled(view: View) -> dict[tuple[str, ...], float]:
+    throttle = quota.throttle(view.raw)
+    return {(throttle.store, "closed" if throttle.closed else "limited"): 1.0} if throttle else {}
 
 
 def _credentials(view: View, key: Key) -> None:

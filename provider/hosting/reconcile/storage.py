@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from provider import telemetry
 from provider.api import kinds, names
 from provider.api.verdict import Invalid, NotReady
-from provider.hosting import credential, migration
+from provider.hosting import credential, migration, quota
 from provider.hosting.datastores.errors import (
     IsolationBroken,
     NameRefused,
@@ -63,7 +63,8 @@ class Storage:
 
         A tenant that has its certificate, as after a restart of ours, is asked first: its proof needs no connection as root.
         """
-        store, uid = _usable(view), view.tcp.metadata.uid
+        store, uid = claims.usable(view), view.tcp.metadata.uid
+        before = self._granted.get(uid)
         view = replace(view, password=credential.store_password(view, store))
         if view.keyspace is None:
             self._take_turn(store, uid)
@@ -75,8 +76,11 @@ class Storage:
             async with await self.context.open_store(store.name) as opened:
                 view = await self._claimed(view, store, opened) if view.keyspace is None else view
                 assert view.keyspace is not None
-                known = claims.access(view, store) is not None and view.move is None and not view.restoring
-                if await self._granted_by(opened, view, view.keyspace) and known:
+                known = claims.access(view, store) is not None and view.move is None
+                asked = _read_only(view) or (
+                    before is not None and not before[0][3]
+                )  # by a restore, or to hold it back
+                if await self._granted_by(opened, view, view.keyspace) and known and not asked:
                     await self._drifted(view, store)
         except NameRefused as error:
             raise Invalid("KeyspaceNameInvalid", f"DataStore {store.name}: {error}") from error
@@ -145,7 +149,7 @@ class Storage:
         self.forget(uid)
         async with self.context.dial(access) as opened:
             if _read_only(view):
-                assert isinstance(opened, EtcdStore), "no other store's tenants move or come back"
+                assert isinstance(opened, EtcdStore), "no other store's tenants may only read"
                 answers = await opened.asked(keyspace, writable=False)
             else:
                 answers = await opened.asked(keyspace)
@@ -156,10 +160,10 @@ class Storage:
         self._refused[uid] = tuple(each.question for each in answers)
 
     async def _granted_by(self, opened: Driver, view: View, keyspace: Keyspace) -> bool:
-        """To read and write; while it is between two stores or comes back, to read. Whether that changed anything."""
+        """To read and write, or for a while only to read. Whether that changed anything."""
         if not _read_only(view):
             return await opened.ensure(keyspace, view.password)
-        assert isinstance(opened, EtcdStore), "no other store's tenants move or come back"
+        assert isinstance(opened, EtcdStore), "no other store's tenants may only read"
         return await opened.ensure(keyspace, writable=False)
 
     def forget(self, uid: str) -> None:
@@ -264,8 +268,10 @@ def _grant(view: View, store: Store, keyspace: Keyspace) -> Grant:
 
 
 def _read_only(view: View) -> bool:
-    """Whether somebody else writes the tenant's keys just now. Databases' tenants neither move nor come back."""
-    return migration.all_frozen(view.move) or (view.restoring and view.store is not None and not view.store.kine)
+    """Whether somebody else writes the tenant's keys just now, or nobody: it is held back. Databases' tenants never are."""
+    throttle = quota.throttle(view.raw)
+    closed = view.restoring or (throttle is not None and throttle.closed)
+    return migration.all_frozen(view.move) or (closed and view.store is not None and not view.store.kine)
 
 
 def _fresh(known: tuple[object, datetime] | None, wanted: object, now: datetime) -> bool:
@@ -274,25 +280,3 @@ def _fresh(known: tuple[object, datetime] | None, wanted: object, now: datetime)
 
 def _unreachable(store: Store, error: StoreError) -> NotReady:
     return NotReady("DataStoreUnreachable", f"DataStore {store.name}: {error}")
-
-
-def _usable(view: View) -> Store:
-    store, recorded = view.store, (view.status.get("storage") or {}).get("dataStoreName")
-    wanted = recorded or view.tcp.spec.data_store or view.settings.default_datastore
-    if view.awaits_place:
-        moved = claims.said_by_secret(view)
-        brought = (
-            f"; it brought keyspace {moved.schema!r} and goes where its certificate opens that: where no store of the pool"
-            " does, name the DataStore that it had in spec.dataStore"
-            if moved
-            else ""
-        )
-        raise NotReady("WaitingForPlace", view.awaits_place + brought)
-    if store is None:
-        name = wanted or "(none named, and no default)"
-        raise NotReady(
-            "DataStoreNotFound", f"DataStore {name} does not exist: create it, or name another in spec.dataStore"
-        )
-    if not store.ready:
-        raise NotReady("DataStoreNotReady", f"DataStore {store.name} is not ready: {store.message}")
-    return store

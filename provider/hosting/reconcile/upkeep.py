@@ -19,6 +19,7 @@ from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.hosting.datastores.etcd.upkeep import Member, Size
 from provider.hosting.observe.datastore import heaviest
 from provider.hosting.reconcile.context import Context
+from provider.hosting.reconcile.throttling import Throttling
 from provider.hosting.storematerial import Access
 from provider.hosting.view import ETCD
 from provider.manifest import Manifest, meta
@@ -44,9 +45,13 @@ class Upkeep:
     monotonic: Callable[[], float]
     history: float = HISTORY
     least: int = LEAST
+    throttling: Throttling = field(init=False)
     _marks: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)  # when which revision was the newest
     _full: set[str] = field(default_factory=set)  # stores of which it was told that they stay full
     _airy_since: dict[str, float] = field(default_factory=dict)  # of stores with a member that waits to be defragmented
+
+    def __post_init__(self) -> None:
+        self.throttling = Throttling(self.context)
 
     async def __call__(self, name: str) -> float | None:
         """One look. Returns seconds until the next, None when the store is gone or is no etcd."""
@@ -55,6 +60,7 @@ class Upkeep:
             self._marks.pop(name, None)
             self._full.discard(name)
             self._airy_since.pop(name, None)
+            self.throttling.forget(name)
             telemetry.hide_store(name)
             return None
         if names.ANNOTATION_PAUSED in meta.annotations_of(raw) or raw["metadata"].get("deletionTimestamp"):
@@ -77,11 +83,15 @@ class Upkeep:
         subjects.show(table.STORE_BYTES, (name,), sizes)
         if "CORRUPT" in health.alarms:
             return  # whoever mends it needs all that is left
+        full = "NOSPACE" in health.alarms
+        if full:
+            await self.throttling.look(name, store)
         await self._compact(name, store)
-        if "NOSPACE" in health.alarms:
+        if full:
             await self._relieve(raw, access, store)
         else:
             self._full.discard(name)
+            await self.throttling.ease(name, store, roomy=not health.quota or health.size < RELIEF * health.quota)
             await self._defragment(name, access, store, self._airy)
 
     async def _compact(self, name: str, store: EtcdStore) -> None:
@@ -99,7 +109,8 @@ class Upkeep:
     async def _relieve(self, raw: Manifest, access: Access, store: EtcdStore) -> None:
         """The runbook of a full database: history goes, members are written anew, and the alarm goes when that was enough.
 
-        Whoever watched from older history lists again; that is little beside a store that takes no write of anybody.
+        Who filled it is held back before anybody can write again. Whoever watched from older history lists again; that is
+        little beside a store that takes no write of anybody.
         """
         name = raw["metadata"]["name"]
         await upkeep.compact(store, await upkeep.revision(store), wait=True)
@@ -107,13 +118,17 @@ class Upkeep:
         await self._defragment(name, access, store, lambda each: each.size - each.in_use > BREATH * each.quota)
         sizes = [size for _, size in await self._sizes(access, store)]
         if sizes and all(each.size < RELIEF * each.quota for each in sizes):
+            held = await self.throttling.hold(name, store)
             await upkeep.disarm(store)
             self._full.discard(name)
             telemetry.STORE_UPKEEP.labels(name, "disarmed").inc()
             note = "its database was full: history was dropped, members defragmented, and the alarm taken off"
+            if held:
+                note += f"; {held} wrote most of what came last, and is held back for some minutes"
             await self._tell(raw, Happening("SpaceReclaimed", f"{note}. {await self._blame(name)}", warning=True))
         elif name not in self._full:
             self._full.add(name)
+            await self.throttling.open(name, store)
             note = "its database is full, also without history: every tenant in it can only read and delete"
             await self._tell(raw, Happening("StoreFull", f"{note}. {await self._blame(name)}", warning=True))
 

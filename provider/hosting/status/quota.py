@@ -1,4 +1,4 @@
-"""Whether a tenant keeps within its limits of storage: a condition of those that have one."""
+"""Whether a tenant keeps within its limits of storage: a condition of those that have one, or that are held back."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ TYPE = "StorageWithinLimits"
 
 def conditions(view: View) -> list[Condition]:
     """One, and none without a limit; limits that cannot be read are told by Accepted."""
+    throttle = quota.throttle(view.raw)
     try:
-        found = quota.of(view.raw)
+        return [_held_back(throttle)] if throttle is not None else _limited(quota.of(view.raw))
     except Invalid:
         return []
+
+
+def _limited(found: quota.Quota) -> list[Condition]:
     used = quota.words(found.used or 0)
     match found.state:
         case "unlimited":
@@ -41,3 +45,16 @@ def conditions(view: View) -> list[Condition]:
         f" {names.ANNOTATION_STORAGE_HARD_LIMIT}"
     )
     return [Condition(type=TYPE, status="False", reason="HardLimitReached", message=message)]
+
+
+def _held_back(throttle: quota.Throttle) -> Condition:
+    refused = (
+        "the store refuses all that is written inside, deletions too"
+        if throttle.closed
+        else "objects inside can be read and deleted, not made or changed"
+    )
+    message = (
+        f"{throttle.reason}: for some minutes {refused}, so that its neighbours can write. Find out what writes so much, and"
+        f" stop it, limit it (annotation {names.ANNOTATION_STORAGE_HARD_LIMIT}), or move this tenant to a store of its own"
+    )
+    return Condition(type=TYPE, status="False", reason="HeldBack", message=message)

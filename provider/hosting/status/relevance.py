@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provider.hosting import encryption, migration
-from provider.hosting.desired.writepermissions import full
+from provider.hosting.desired.writepermissions import full, held_back
 from provider.hosting.migration import sight
 from provider.hosting.storeview import overridden
 from provider.hosting.view import View
@@ -14,7 +14,7 @@ def told(view: View, condition: Condition) -> bool:
     """Whether this one is written. What nobody asked for needs no condition that says it is so."""
     match condition.type:
         case "WritePermissionsReady":
-            return view.tcp.spec.write_permissions.limited or full(view)
+            return view.tcp.spec.write_permissions.limited or full(view) or held_back(view)
         case "StorageReleased":
             kept = migration.kept(view.move, sight.wanted(view), view.now) | {sight.home(view)}
             return bool(overridden(view.raw) - {each.data_store for each in view.overrides} - kept)

@@ -77,7 +77,7 @@ def _conditions(before: Status, after: Status) -> Iterator[Happening]:
     was, now = (find(each.get("conditions"), "StorageWithinLimits") or {} for each in (before, after))
     if now.get("status") == "False" and now.get("reason") != was.get("reason"):
         yield Happening(str(now["reason"]), str(now["message"]), warning=True)
-    elif now.get("status") == "True" and was.get("status") == "False":
+    elif was.get("status") == "False" and now.get("status") != "False":
         yield Happening(
             "StorageWithinLimits", "objects inside can be made and changed, as far as it is up to their size"
         )

@@ -17,6 +17,11 @@ REST = 4.0  # times as long as a page took, before the next: reading takes a fif
 TENANTS = KeyRange(start=b"/", end=b"0")  # where all of them are
 
 
+def keyspace_of(key: bytes) -> str:
+    """The first segment of a key below `TENANTS`."""
+    return key.split(b"/", 2)[1].decode(errors="replace")
+
+
 async def of(wire: Any, own: KeyRange, limit: float) -> Usage:
     """Counted page by page; what is written meanwhile may or may not count. `limit` is in seconds for one call."""
     found, keys, clock = 0, 0, asyncio.get_running_loop().time
@@ -46,8 +51,7 @@ async def written(wire: Any, seconds: float, limit: float) -> Mapping[str, int]:
         try:
             async with asyncio.timeout(seconds):
                 async for answer in answers:
-                    segments = (bytes(each.kv.key).split(b"/", 2)[1] for each in answer.events)
-                    found.update(each.decode(errors="replace") for each in segments)
+                    found.update(keyspace_of(bytes(each.kv.key)) for each in answer.events)
         except TimeoutError:
             return found
     return found
