@@ -171,6 +171,41 @@ async def test_above_the_hard_limit_objects_are_read_and_deleted_and_kubectl_say
     await admin.close()
 
 
+async def throttled(tenant: Hosted, record: dict[str, str | None] | None) -> None:
+    """As the upkeep of a full store records it, and a pass goes by it."""
+    status = {"storage": {"throttled": record}}
+    await tenant.said(kinds.TENANT_CONTROL_PLANE, tenant.name, status)
+    await tenant.look()
+
+
+async def test_who_is_held_back_reads_and_then_deletes_too_and_kubectl_says_why(tenant: Hosted) -> None:
+    admin = await tenant.session()
+    await admin.create(config_map("there"))
+    moments = {"since": "2026-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z", "closedUntil": "2999-01-01T00:00:00Z"}
+    await throttled(tenant, {"dataStore": tenant.store.name, "reason": "it wrote most", **moments})
+    for change in (admin.create(config_map("closed")), admin.delete(kinds.CONFIG_MAP, "there", "default")):
+        with pytest.raises(ApiError, match="permission denied"):
+            await change
+    assert await admin.get(kinds.CONFIG_MAP, "there", "default") is not None
+    assert (await tenant.condition("StorageWithinLimits"))["reason"] == "HeldBack"
+    assert (await tenant.condition("StorageIsolated"))["status"] == "True"
+
+    await throttled(tenant, {"closedUntil": None})
+    await in_force(admin, "new")
+    told = kubectl(tenant, await admin_conf(tenant), "create", "configmap", "refused")
+    assert told.returncode != 0
+    assert "the store it shares with others was full" in told.stderr.decode()
+    assert await admin.delete(kinds.CONFIG_MAP, "there", "default")
+    assert (await tenant.condition("Ready"))["status"] == "True"
+
+    await throttled(tenant, None)
+    assert await admin.get(kinds.ADMISSION_POLICY, OBJECT) is None
+    events = await tenant.cluster.list(kinds.EVENT, tenant.namespace)
+    ours = [each["reason"] for each in events if each["reason"] in ("HeldBack", "GrantRepaired")]
+    assert ours == ["HeldBack"]
+    await admin.close()
+
+
 async def test_a_limit_that_is_none_is_refused_and_nothing_is_limited(tenant: Hosted) -> None:
     await sampled(tenant)
     for limits in ({"hard": "much"}, {"hard": "0"}, {"soft": "2Gi", "hard": "1Gi"}):
