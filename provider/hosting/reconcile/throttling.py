@@ -29,6 +29,9 @@ from provider.manifest.condition import timestamp
 
 log = logging.getLogger(__name__)
 
+Key = tuple[str, str]
+"""(namespace, name) of a TenantControlPlane."""
+
 MOST = Fraction(2, 3)  # of the bytes of the last changes, from which on it is clear whose they are
 CLOSED = timedelta(seconds=60)  # for which etcd itself refuses it: the store is emptied, and neighbours catch up
 COOL = timedelta(minutes=5)  # after which it is let go, where the store has room
@@ -56,6 +59,7 @@ class Throttling:
 
     context: Context
     _found: dict[str, Finding] = field(default_factory=dict)  # by store, while it is full
+    _held: dict[str, set[Key]] = field(default_factory=dict)  # by store: who was seen to have a record of it
 
     async def look(self, name: str, store: EtcdStore) -> None:
         """While the store is full and has its history."""
@@ -86,19 +90,21 @@ class Throttling:
         }
         if not await self._recorded(found[0], record):
             return ""
+        await self._records(name)
+        self._held[name].add(_key(found[0]))
         await self._grant(found[0], store, writable=False)
-        return _name(found[0])
+        return "/".join(_key(found[0]))
 
     async def open(self, name: str, store: EtcdStore) -> None:
         """Who was closed may delete: nothing else makes room in this store."""
-        for each in await self._held(name):
+        for each in await self._records(name):
             await self._opened(each, store)
 
     async def ease(self, name: str, store: EtcdStore, *, roomy: bool) -> None:
         """A look at a store that takes writes. `roomy`: it is not about to be full again."""
         self._found.pop(name, None)
         now = timestamp(self.context.clock())
-        for each in await self._held(name):
+        for each in await self._records(name):
             throttle = quota.throttle(each)
             if throttle is None:  # it has moved elsewhere
                 await self._recorded(each, None)
@@ -106,13 +112,14 @@ class Throttling:
                 if throttle.closed:
                     await self._grant(each, store, writable=True)
                 await self._recorded(each, None)
-                log.info("TenantControlPlane %s writes to DataStore %s again", _name(each), name)
+                log.info("TenantControlPlane %s/%s writes to DataStore %s again", *_key(each), name)
             elif throttle.closed and now >= throttle.closed_until:
                 await self._opened(each, store)
 
     def forget(self, name: str) -> None:
         """The store is gone."""
         self._found.pop(name, None)
+        self._held.pop(name, None)
 
     async def _opened(self, tenant: Manifest, store: EtcdStore) -> None:
         throttle = quota.throttle(tenant)
@@ -133,10 +140,17 @@ class Throttling:
             return False
         return True
 
-    async def _held(self, name: str) -> list[Manifest]:
-        """Tenants with a record of this store, and those who brought one of another here."""
-        found = [(each, quota.recorded(each)) for each in await self._tenants()]
-        return [each for each, said in found if said and (said.get("dataStore") == name or residing(each, name))]
+    async def _records(self, name: str) -> list[Manifest]:
+        """Tenants with a record of this store, wherever they are now. A process that has just begun looks at all, once."""
+        if name not in self._held:
+            self._held[name] = {_key(each) for each in await self._tenants() if _says(each, name)}
+        asked = [
+            await self.context.cluster.get(kinds.TENANT_CONTROL_PLANE, each, namespace)
+            for namespace, each in sorted(self._held[name])
+        ]
+        found = [each for each in asked if each is not None and _says(each, name)]
+        self._held[name] = set(map(_key, found))
+        return found
 
     async def _tenants(self) -> list[Manifest]:
         return await self.context.cluster.list(kinds.TENANT_CONTROL_PLANE)
@@ -166,5 +180,9 @@ def _schema(tenant: Manifest) -> str:
     return claim.keyspace.schema if claim else ""
 
 
-def _name(tenant: Manifest) -> str:
-    return f"{tenant['metadata']['namespace']}/{tenant['metadata']['name']}"
+def _says(tenant: Manifest, store: str) -> bool:
+    return quota.recorded(tenant).get("dataStore") == store
+
+
+def _key(tenant: Manifest) -> Key:
+    return str(tenant["metadata"]["namespace"]), str(tenant["metadata"]["name"])
