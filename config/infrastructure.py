@@ -73,7 +73,9 @@ def page(table: dict[str, Any]) -> str:
 def _source(row: dict[str, Any]) -> str:
     if "module" in row:
         return f"`{row['module']}` {row['version']}"
-    return f"no module is served; paths as in {row['read']}" if " at " in row["read"] else row["read"]
+    if "written" in row:
+        return f"its fields, written down from {row['read']}: no module is served"
+    return str(row["read"])
 
 
 def _line(cells: Any) -> str:

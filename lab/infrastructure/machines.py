@@ -54,6 +54,7 @@ class MachinePass:
     async def _step(self, objects: Objects, raw: Manifest, cluster: Manifest | None) -> tuple[Manifest, Outcome]:
         """The next step, and what is to be said after it. The object is returned as the step left it."""
         if status.provisioned(raw):
+            raw = await objects.hold(raw)  # a finalizer can be lost
             return raw, await asyncio.to_thread(self.instances.alive, raw)
         machine = await objects.owner(raw, kinds.MACHINE)
         if wait := waits(machine, cluster):

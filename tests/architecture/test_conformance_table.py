@@ -21,7 +21,7 @@ def maker() -> Any:
 
 
 MADE = maker()
-ROWS = [f"A{number}" for number in range(1, 23)]  # the contract's to A18, then our own
+ROWS = [f"A{number}" for number in range(1, 24)]  # the contract's to A18, then our own
 
 
 def test_the_page_is_what_rows_and_tests_make() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from provider.capi import infra
 
 ROOT = Path(__file__).parents[2]
 TABLE: dict[str, Any] = tomllib.loads((ROOT / "provider" / "capi" / "infraclusters.toml").read_text())
+WRITTEN = ROOT / "tests" / "integration" / "templates" / "written"
 GROUP = "infrastructure."  # how the API groups of infrastructure providers begin
 CLOUDS = (
     *("AWS", "Azure", "Dev", "Docker", "GCP", "Hetzner", "IonosCloud", "Kubevirt", "Metal3", "MetalStack"),
@@ -66,7 +68,8 @@ def test_every_row_can_be_read_and_none_that_users_count_on_is_missing() -> None
 @pytest.mark.parametrize("kind", TABLE)
 def test_a_row_is_whole(kind: str) -> None:
     row = TABLE[kind]
-    known = {"group", "plural", "mode", "host", "port", "ready", "needs", "module", "version", "sum", "crd", "read"}
+    known = {"group", "plural", "mode", "host", "port", "ready", "needs"}
+    known |= {"module", "version", "sum", "crd", "read", "written"}
     assert set(row) <= known, "a word that nobody reads"
     assert row["group"].startswith(GROUP)
     assert row["plural"] == f"{kind.lower()}s"
@@ -82,5 +85,8 @@ def test_a_row_says_against_what_it_is_tested_or_where_it_was_read(kind: str) ->
         assert row["sum"].startswith("h1:")
         assert row["crd"].endswith(f"{row['group']}_{row['plural']}.yaml")
         assert "read" not in row
+    elif kind == "LabCluster":
+        assert row["read"] == "lab/infrastructure of this repository"
     else:
-        assert row["read"]
+        assert re.fullmatch(r"github\.com/\S+ at [0-9a-f]{40}", row["read"])
+        assert (WRITTEN / row["written"]).exists()

@@ -2,7 +2,8 @@
 //
 // Nothing of the specs is here: they come from sigs.k8s.io/cluster-api/test. What is said here is where they run (the management
 // cluster of KUBECONFIG, clusterctl's own configuration, the lab as infrastructure), how long they wait at most, and what a
-// ready control plane is. Compiled by `lab build`, run by tests/e2e/test_capi_specs.py, a spec a process.
+// ready control plane is; whose owners and finalizers the QuickStart asks for is in resilience_test.go. Compiled by `lab build`,
+// run by tests/e2e/test_capi_specs.py, a spec a process.
 package specs
 
 import (
@@ -81,16 +82,28 @@ func until(condition string) clusterctl.Waiter {
 
 var _ = ginkgo.Describe("QuickStart", func() {
 	e2e.QuickStartSpec(ctx, func() e2e.QuickStartSpecInput {
-		return e2e.QuickStartSpecInput{
-			E2EConfig:              settings,
-			ClusterctlConfigPath:   config,
-			BootstrapClusterProxy:  cluster,
-			ArtifactFolder:         filepath.Join(artifacts, "QuickStart"),
-			InfrastructureProvider: ptr.To(infrastructure),
-			ControlPlaneWaiters:    waiters,
-		}
+		return quickStart("QuickStart", nil)
 	})
 })
+
+var _ = ginkgo.Describe("QuickStartClassy", func() {
+	e2e.QuickStartSpec(ctx, func() e2e.QuickStartSpecInput {
+		return quickStart("QuickStartClassy", ptr.To("topology"))
+	})
+})
+
+func quickStart(name string, flavor *string) e2e.QuickStartSpecInput {
+	return e2e.QuickStartSpecInput{
+		E2EConfig:               settings,
+		ClusterctlConfigPath:    config,
+		BootstrapClusterProxy:   cluster,
+		ArtifactFolder:          filepath.Join(artifacts, name),
+		InfrastructureProvider:  ptr.To(infrastructure),
+		Flavor:                  flavor,
+		ControlPlaneWaiters:     waiters,
+		PostMachinesProvisioned: resilience(flavor != nil),
+	}
+}
 
 var _ = ginkgo.Describe("MachineDeploymentScale", func() {
 	e2e.MachineDeploymentScaleSpec(ctx, func() e2e.MachineDeploymentScaleSpecInput {

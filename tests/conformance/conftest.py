@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from lab import capi_repository
+from lab import managers as others
 from lab.infrastructure import components
 from lab.servers import ApiServer, Etcd
 from provider.api import kinds
@@ -100,5 +101,25 @@ async def with_core(managers: ApiServer) -> AsyncIterator[World]:
     """A namespace in which core does what it does."""
     everybody = await connect.from_kubeconfig(managers.kubeconfig())
     async with world_in(managers, everybody, "core") as found:
+        yield found
+    await everybody.close()
+
+
+@pytest.fixture(scope="session")
+def development(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iterator[ApiServer]:
+    """With core's webhooks, too, and its infrastructure provider for development, whose machines live in its memory."""
+    folder = tmp_path_factory.mktemp("development")
+    with (
+        core.served(folder, plain_etcd, rights(), webhooks=True) as server,
+        others.infrastructure(server, "capi-dev-infrastructure", "infrastructure/docker/config/default"),
+    ):
+        yield server
+
+
+@pytest.fixture
+async def in_memory(development: ApiServer) -> AsyncIterator[World]:
+    """A namespace in which machines run, and all is as users have it but pods and kubelets."""
+    everybody = await connect.from_kubeconfig(development.kubeconfig())
+    async with world_in(development, everybody, "memory") as found:
         yield found
     await everybody.close()

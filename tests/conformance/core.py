@@ -30,11 +30,15 @@ PATIENCE = 300.0  # seconds; a bound against hanging for ever, not a claim about
 
 @contextmanager
 def served(folder: Path, etcd: Etcd, rights: str, *, webhooks: bool = False) -> Iterator[ApiServer]:
-    """The API server with core and the kubeadm bootstrap provider at work, each with the rights of its own release."""
+    """The API server with core, the kubeadm bootstrap provider and the garbage collector at work; the former two with the
+    rights of their own release."""
     server = ApiServer(folder, etcd, prefix=f"/{folder.name}").start()
     try:
         install(server, rights)
-        with managers.controlling(server), managers.cluster_api(server, webhooks=webhooks):
+        with (
+            managers.controlling(server, managers.COLLECTION),
+            managers.cluster_api(server, webhooks=webhooks),
+        ):
             yield server
     finally:
         server.stop()
@@ -108,14 +112,19 @@ async def born(world: World) -> None:
     """Core adopts, the provider asks, the hosting room answers, core takes it over."""
     await infrastructure_there(world)
     await world.control_plane()
+    await asked(world)
+    await world.host()
+    await says(world, "ControlPlaneInitialized")
 
-    async def asked() -> bool:
+
+async def asked(world: World) -> None:
+    """Core has adopted the control plane, and the provider has asked the hosting room."""
+
+    async def so() -> bool:
         await world.reconcile()
         return await world.get(kinds.TENANT_CONTROL_PLANE, "kcp") is not None
 
-    await until(asked, "core's owner reference, and the TenantControlPlane")
-    await world.host()
-    await says(world, "ControlPlaneInitialized")
+    await until(so, "core's owner reference, and the TenantControlPlane")
 
 
 async def provisioned(world: World, name: str) -> None:

@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lab.bench.scale import nodes
+from lab.infrastructure.kinds import MACHINE
 from provider.api import kinds
 from provider.api.kinds import Kind
-from tests.conformance.world import VERSION, World
+from tests.conformance.world import World
 
 
 async def register(world: World, machines: Kind) -> None:
-    """A ready Node for each infrastructure machine that has a provider ID and no Node yet."""
+    """A ready Node for each infrastructure machine that has a provider ID and no Node yet, of its Machine's version."""
     there = {each["metadata"]["name"] for each in await world.everybody.list(kinds.NODE)}
     for each in await world.everybody.list(machines, world.namespace):
-        if nodes.booted(each) and each["metadata"]["name"] not in there:
-            await nodes.register(world.everybody, each, VERSION)
+        name = each["metadata"]["name"]
+        if nodes.booted(each) and name not in there and (machine := await world.get(MACHINE, name)) is not None:
+            await nodes.register(world.everybody, each, machine["spec"]["version"])
 
 
 @asynccontextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from typing import Any
 
 import pytest
 
 from provider.api import kinds
 from provider.cluster.errors import Forbidden, Refused
-from provider.manifest import meta
+from provider.manifest import Manifest, meta
 from tests.conformance.world import VERSION, World
 from tests.unit.provider.capi import fields
 
@@ -18,12 +20,107 @@ PLURALS = ("kamajicontrolplanes", "kamajicontrolplanetemplates")
 
 @pytest.mark.parametrize("plural", PLURALS)
 async def test_a1_core_finds_the_version_of_our_kinds_by_name_and_label(world: World, plural: str) -> None:
+    crd = await served(world, plural)
+    labels = {key: value for key, value in meta.labels_of(crd).items() if key.startswith("cluster.x-k8s.io/v")}
+    assert labels == {"cluster.x-k8s.io/v1beta1": "v1alpha1", "cluster.x-k8s.io/v1beta2": "v1alpha2"}
+    versions = {each["name"]: (each["served"], each["storage"]) for each in crd["spec"]["versions"]}
+    assert versions == {"v1alpha1": (True, False), "v1alpha2": (True, True)}
+    named = crd["spec"]["names"]
+    assert crd["metadata"]["name"] == f"{named['plural']}.{crd['spec']['group']}"
+    assert named["plural"] == named["kind"].lower() + "s"  # as core makes the name of the kind
+    assert named["listKind"] == named["kind"] + "List"
+    assert named["shortNames"] == [{"kamajicontrolplanes": "ktcp", "kamajicontrolplanetemplates": "ktcpt"}[plural]]
+    assert named["categories"] == ["cluster-api", "kamaji"]
+    assert crd["spec"]["scope"] == "Namespaced"
+
+
+async def served(world: World, plural: str) -> Manifest:
+    """The kind as the API server has it."""
     crd = await world.everybody.get(kinds.CUSTOM_RESOURCE_DEFINITION, f"{plural}.controlplane.cluster.x-k8s.io")
     assert crd is not None
-    version = meta.labels_of(crd)["cluster.x-k8s.io/v1beta2"]
-    assert version in [each["name"] for each in crd["spec"]["versions"] if each["served"]]
-    assert crd["spec"]["names"]["listKind"] == crd["spec"]["names"]["kind"] + "List"
-    assert crd["spec"]["scope"] == "Namespaced"
+    return crd
+
+
+COUNT, FLAG, TEXT = {"type": "integer", "format": "int32"}, {"type": "boolean"}, {"type": "string"}
+CONTRACT: dict[str, dict[str, Any]] = {
+    "spec.version": {**TEXT, "minLength": 1, "maxLength": 256},
+    "spec.replicas": COUNT,
+    "spec.rollout": {"type": "object", "minProperties": 1},
+    "spec.rollout.after": {**TEXT, "format": "date-time"},
+    "spec.controlPlaneEndpoint": {"type": "object", "minProperties": 1},
+    "spec.controlPlaneEndpoint.host": {**TEXT, "minLength": 1, "maxLength": 512},
+    "spec.controlPlaneEndpoint.port": {**COUNT, "minimum": 1, "maximum": 65535},
+    "status.initialization": {"type": "object", "minProperties": 1},
+    "status.initialization.controlPlaneInitialized": FLAG,
+    "status.externalManagedControlPlane": FLAG,
+    "status.selector": TEXT,
+    "status.version": TEXT,
+    "status.versions": {"type": "array"},
+    "status.conditions": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    **{f"status.{each}": COUNT for each in ("replicas", "readyReplicas", "availableReplicas", "upToDateReplicas")},
+    # of contract v1beta1
+    "status.initialized": FLAG,
+    "status.ready": FLAG,
+    "status.updatedReplicas": COUNT,
+    "status.unavailableReplicas": COUNT,
+}
+"""What the contracts say of the fields that core reads, or lets others write."""
+SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", "v1alpha2"])
+async def test_a1_every_field_of_the_contracts_has_their_type_and_bounds(world: World, version: str) -> None:
+    crd = await served(world, "kamajicontrolplanes")
+    (found,) = [each for each in crd["spec"]["versions"] if each["name"] == version]
+    assert found["subresources"] == {"status": {}, "scale": SCALE}
+    for path, wanted in CONTRACT.items():
+        schema = found["schema"]["openAPIV3Schema"]
+        for name in path.split("."):
+            schema = schema["properties"][name]
+        assert {key: schema.get(key) for key in wanted} == wanted, path
+    columns = {each["name"]: each["jsonPath"] for each in found["additionalPrinterColumns"]}
+    told = {"v1alpha1": ".status.initialized", "v1alpha2": ".status.initialization.controlPlaneInitialized"}[version]
+    assert columns == {
+        "Version": ".spec.version",
+        "Initialized": told,
+        "Ready": ".status.ready",
+        "Age": ".metadata.creationTimestamp",
+    }
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", "v1alpha2"])
+async def test_a1_a_templates_template_takes_metadata_and_has_neither_status_nor_scale(
+    world: World, version: str
+) -> None:
+    crd = await served(world, "kamajicontrolplanetemplates")
+    (found,) = [each for each in crd["spec"]["versions"] if each["name"] == version]
+    assert not found.get("subresources")
+    schema = found["schema"]["openAPIV3Schema"]["properties"]
+    assert "status" not in schema
+    template = schema["spec"]["properties"]["template"]["properties"]
+    assert set(template) == {"metadata", "spec"}
+    assert set(template["metadata"]["properties"]) == {"labels", "annotations"}
+
+
+async def test_a1_ends_of_the_ranges_are_taken_and_what_is_beyond_them_is_not(world: World) -> None:
+    for host, port in (("h", 1), ("h" * 512, 65535)):
+        await world.control_plane("good", controlPlaneEndpoint={"host": host, "port": port})
+    for host, port in (("", 1), ("h" * 513, 1), ("h", 0), ("h", 65536)):
+        with pytest.raises(Refused, match="controlPlaneEndpoint"):
+            await world.control_plane("wrong", controlPlaneEndpoint={"host": host, "port": port})
+    long = "v1.36.3+" + "b" * 248
+    await world.control_plane("good", version=long)
+    with pytest.raises(Refused, match="version"):
+        await world.control_plane("wrong", version=long + "b")
+    with pytest.raises(Refused, match="replicas"):
+        await world.control_plane("wrong", replicas=-1)
+    for rollout in ({}, {"after": "tomorrow"}):
+        with pytest.raises(Refused, match="rollout"):
+            await world.control_plane("wrong", rollout=rollout)
 
 
 async def test_a1_a_list_of_control_planes_shows_what_matters(world: World) -> None:
@@ -40,9 +137,9 @@ async def test_a1_status_and_scale_are_doors_of_their_own(world: World) -> None:
     await world.change(kinds.KAMAJI_CONTROL_PLANE, "kcp", {"status": {"replicas": 77}})
     assert await world.status() == stands
     path = f"/apis/controlplane.cluster.x-k8s.io/v1alpha2/namespaces/{world.namespace}/kamajicontrolplanes/kcp/scale"
-    scale = world.kubectl("get", "--raw", path).stdout.decode()
-    assert '"selector":"kamaji.clastix.io/name=kcp"' in scale
-    assert '"status":{"replicas":2' in scale
+    scale = json.loads(world.kubectl("get", "--raw", path).stdout)
+    assert scale["status"] == {"replicas": 2, "selector": "kamaji.clastix.io/name=kcp"}
+    assert scale["spec"] == {"replicas": 2}
 
 
 async def test_a1_a_template_needs_neither_version_nor_replicas_nor_endpoint(world: World) -> None:

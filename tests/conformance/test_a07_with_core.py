@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cryptography import x509
@@ -15,7 +17,7 @@ from lab import capi_repository, programs
 from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds, names
 from provider.api.kinds import Kind
-from provider.manifest import meta
+from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
 from tests.conformance import core
 from tests.conformance.core import until
@@ -41,6 +43,77 @@ async def test_a7_core_reaches_the_tenant_by_our_kubeconfig_and_finds_the_cluste
     # What core says of the control plane follows it.
     await with_core.host(ready=False, phase="NotReady", numbers=(2, 2, 0))
     await core.says(with_core, "ControlPlaneAvailable", "False")
+
+
+async def test_a7_what_we_say_of_the_control_plane_core_says_of_the_cluster_in_our_words(with_core: World) -> None:
+    await core.born(with_core)
+    await core.says(with_core, "ControlPlaneAvailable")
+    endpoint = (await core.cluster(with_core))["spec"]["controlPlaneEndpoint"]
+
+    async def copied(**hosted: Any) -> None:
+        """Core's copy of our status, once the hosting room says this."""
+        await with_core.host(**hosted)
+
+        async def so() -> bool:
+            await with_core.reconcile()
+            ours, theirs = await with_core.kcp(), (await core.cluster(with_core))["status"]
+            said = ("Available", "RollingOut", "ScalingUp", "ScalingDown")
+            return copies(ours) == theirs["controlPlane"] and all(
+                mirrored(ours["status"], theirs, each) for each in said
+            )
+
+        try:
+            await until(so, f"core's copy of {hosted}")
+        except AssertionError as error:
+            ours, theirs = await with_core.status(), (await core.cluster(with_core))["status"]
+            raise AssertionError(f"{error}: {ours} and {theirs}") from error
+
+    await copied(ready=False, phase="NotReady", numbers=(2, 2, 0))
+    await copied()
+    with_core.kubectl("scale", "ktcp/kcp", "--replicas=5")
+    await with_core.reconcile()
+    await copied()
+    assert told((await core.cluster(with_core))["status"], "ScalingUp")[0] == "True"
+    await copied(numbers=(5, 5, 5))
+    await with_core.change(kinds.KAMAJI_CONTROL_PLANE, "kcp", {"spec": {"version": "v1.37.1"}})
+    await with_core.reconcile()
+    await copied(version=VERSION, phase="Upgrading", numbers=(7, 2, 6))
+    found = (await core.cluster(with_core))["status"]
+    assert told(found, "RollingOut")[0] == "True"
+    assert [each["version"] for each in found["controlPlane"]["versions"]] == [VERSION, "v1.37.1"]
+    await copied(version="v1.37.1", numbers=(5, 5, 5))
+    with_core.kubectl("scale", "ktcp/kcp", "--replicas=0")
+    await with_core.reconcile()
+    await copied(version="v1.37.1", numbers=(5, 5, 5))
+    assert told((await core.cluster(with_core))["status"], "ScalingDown")[0] == "True"
+    # Core keeps what is left out: so a control plane that sleeps says that it has none.
+    await copied(version="v1.37.1", phase="Sleeping", ready=False, numbers=(0, 0, 0), endpoint="192.0.2.1:6443")
+    found = await core.cluster(with_core)
+    assert found["status"]["controlPlane"]["replicas"] == 0
+    assert found["spec"]["controlPlaneEndpoint"] == endpoint  # the first one won
+    assert found["status"]["initialization"]["controlPlaneInitialized"] is True
+
+
+def copies(ours: Manifest) -> dict[str, Any]:
+    """What core has of a control plane's spec and status in the Cluster's status."""
+    counts = ("replicas", "readyReplicas", "availableReplicas", "upToDateReplicas", "versions")
+    return {"desiredReplicas": ours["spec"]["replicas"]} | {each: ours["status"][each] for each in counts}
+
+
+def told(status: Mapping[str, Any], kind: str) -> tuple[str, str]:
+    """Status and message of a condition."""
+    found = find(status.get("conditions"), kind) or {}
+    return found.get("status", ""), found.get("message", "")
+
+
+def mirrored(ours: Mapping[str, Any], theirs: Mapping[str, Any], kind: str) -> bool:
+    """Whether core says the same, with the control plane's name before our message, or words of its own where there is none."""
+    (status, message), (copy, words) = told(ours, kind), told(theirs, COPIED.get(kind, kind))
+    return status == copy and message in words
+
+
+COPIED = {"Available": "ControlPlaneAvailable"}
+"""What core calls otherwise."""
 
 
 async def test_a11_the_kubeadm_bootstrap_provider_writes_join_data_that_trusts_our_authority(with_core: World) -> None:

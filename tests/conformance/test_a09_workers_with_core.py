@@ -14,6 +14,7 @@ import yaml
 from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds, names
 from provider.api.kinds import Kind
+from provider.cluster.client import Cluster
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
 from tests.conformance import core
@@ -233,8 +234,8 @@ async def settled(world: World) -> None:
 # --- A11
 
 
-async def joined(world: World) -> None:
-    """A Machine whose Node runs a pod. The tenant is the very API server, so both are here."""
+async def booted(world: World) -> str:
+    """A Machine whose infrastructure runs it; its provider ID."""
     await world.apply(kinds.SECRET, "w", type=names.CLUSTER_SECRET_TYPE, data=meta.secret_data({"value": b"#cloud"}))
     identity = f"lab://{world.namespace}/w"
     await world.apply(lab_kinds.LAB_MACHINE, "w", spec={"providerID": identity})
@@ -247,19 +248,30 @@ async def joined(world: World) -> None:
     await world.apply(lab_kinds.MACHINE, "w", spec=machine)
     done = {"status": {"initialization": {"provisioned": True}}}
     await world.change(lab_kinds.LAB_MACHINE, "w", done, "status")
+    return identity
+
+
+async def register(world: World, tenant: Cluster, identity: str) -> str:
+    """The Node of that Machine in the tenant, and core's word that it has found it; its name."""
     node = node_of(world)
-    await world.everybody.apply(meta.new(kinds.NODE, node, spec={"providerID": identity}), manager="kubelet")
+    await tenant.apply(meta.new(kinds.NODE, node, spec={"providerID": identity}), manager="kubelet")
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-    await world.everybody.merge(kinds.NODE, node, None, {"status": ready}, subresource="status", manager="kubelet")
-    container = {"name": "app", "image": "example/app"}
-    await world.apply(kinds.POD, "app", spec={"nodeName": node, "containers": [container]})
-    await world.change(kinds.POD, "app", {"status": {"phase": "Running"}}, "status")
+    await tenant.merge(kinds.NODE, node, None, {"status": ready}, subresource="status", manager="kubelet")
 
     async def known() -> bool:
         found = await world.get(lab_kinds.MACHINE, "w")
         return bool(((found or {}).get("status") or {}).get("nodeRef"))
 
     await until(known, "core's reference from the Machine to its Node")
+    return node
+
+
+async def joined(world: World) -> None:
+    """A Machine whose Node runs a pod. The tenant is the very API server, so both are here."""
+    node = await register(world, world.everybody, await booted(world))
+    container = {"name": "app", "image": "example/app"}
+    await world.apply(kinds.POD, "app", spec={"nodeName": node, "containers": [container]})
+    await world.change(kinds.POD, "app", {"status": {"phase": "Running"}}, "status")
 
 
 def node_of(world: World) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -173,6 +173,40 @@ async def test_a9_a_restart_at_a_given_time_happens_once(world: World) -> None:
     await world.reconcile()
     deployment = (await world.tcp())["spec"]["controlPlane"]["deployment"]
     assert deployment["podAdditionalMetadata"]["annotations"] == mark
+
+
+async def test_a9_a_restart_comes_at_its_time_and_neither_before_nor_twice_however_the_time_is_said(
+    world: World,
+) -> None:
+    await world.born()
+    due = world.now + timedelta(hours=1)
+
+    async def at(seconds: float, after: datetime | str) -> str | None:
+        """The mark on the pods when it is so many seconds after the time, and this is what is said."""
+        said = after if isinstance(after, str) else after.strftime("%Y-%m-%dT%H:%M:%SZ")
+        await world.change(kinds.KAMAJI_CONTROL_PLANE, "kcp", {"spec": {"rollout": {"after": said}}})
+        world.now = due + timedelta(seconds=seconds)
+        world.restart()
+        await world.reconcile()
+        pods = (await world.tcp())["spec"]["controlPlane"]["deployment"].get("podAdditionalMetadata") or {}
+        mark: str | None = (pods.get("annotations") or {}).get(ANNOTATION_ROLLED_OUT)
+        return mark
+
+    assert await at(-1, due) is None
+    assert await at(-0.001, due) is None
+    assert await at(0, due) == due.isoformat()
+    stands = (await world.tcp())["metadata"]["generation"]
+    assert await at(3600, due) == due.isoformat()
+    elsewhere = due.astimezone(timezone(timedelta(hours=2))).isoformat()  # the same moment in other words
+    assert await at(3601, elsewhere) == due.isoformat()
+    assert await at(3602, due - timedelta(minutes=5)) == due.isoformat()  # one before it is over as well
+    assert (await world.tcp())["metadata"]["generation"] == stands
+    world.kubectl("scale", "ktcp/kcp", "--replicas=3")
+    assert await at(3603, due) == due.isoformat()
+    later = due + timedelta(hours=2)
+    assert await at(3604, later) == due.isoformat()
+    assert await at(7200, later) == later.isoformat()
+    await quiet(world)
 
 
 # --- A10: other writers of the same object

@@ -48,6 +48,7 @@ class World:
     everybody: Cluster  # an administrator: users, core and the hosting room
     provider: Cluster
     namespace: str
+    tenant: ApiServer | None = None  # the control plane that is hosted; None: the very API server
     gates: frozenset[str] = frozenset()
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
@@ -194,7 +195,7 @@ class World:
         status = {
             "observedGeneration": tcp["metadata"]["generation"],
             "conditions": [(told if ready else wait) | moment],
-            "controlPlaneEndpoint": endpoint or self.server.url.removeprefix("https://"),
+            "controlPlaneEndpoint": endpoint or self._hosted.url.removeprefix("https://"),
             "kubeconfig": {"admin": {"secretName": names.admin_kubeconfig_secret(name)}},
             "certificates": {
                 "ca": {"secretName": names.ca_secret(name)},
@@ -207,11 +208,11 @@ class World:
         await self.change(kinds.TENANT_CONTROL_PLANE, name, {"status": status}, "status")
 
     async def hand_out(self, tcp: Manifest) -> None:
-        """The tenant's pairs and admin kubeconfig. CA and kubeconfig are those of this very API server, so that they work.
+        """The tenant's pairs and admin kubeconfig. CA and kubeconfig are those of a real API server, so that they work.
 
         What is there already is kept, as the hosting room does.
         """
-        name, pair = tcp["metadata"]["name"], self.server.authority.pair
+        name, pair = tcp["metadata"]["name"], self._hosted.authority.pair
         ca = {"ca.crt": pair.certificate, "ca.key": pair.key, "tls.crt": pair.certificate, "tls.key": pair.key}
         shared = meta.labels_of(tcp).get(names.LABEL_CLUSTER_NAME) == name
         like_a_clusters = {"labels": {names.LABEL_CLUSTER_NAME: name}, "type": names.CLUSTER_SECRET_TYPE}
@@ -229,4 +230,8 @@ class World:
             await self.everybody.apply(meta.owned(found, tcp), manager=HOSTING)
 
     def _kubeconfigs(self) -> dict[str, bytes]:
-        return {"admin.conf": self.server.kubeconfig("kubernetes-admin", "system:masters")}
+        return {"admin.conf": self._hosted.kubeconfig("kubernetes-admin", "system:masters")}
+
+    @property
+    def _hosted(self) -> ApiServer:
+        return self.tenant or self.server

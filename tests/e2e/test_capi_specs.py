@@ -22,6 +22,7 @@ pytestmark = pytest.mark.nightly
 
 SPECS = (
     "QuickStart",
+    "QuickStartClassy",
     "MachineDeploymentScale",
     "MachineDeploymentRemediation",
     "ClusterDeletion",
@@ -76,9 +77,9 @@ def said(
         folder = tmp_path_factory.mktemp(spec)
         words = {"CLUSTERCTL_CONFIG": str(config), "ARTIFACTS": str(folder), "KUBERNETES_VERSION": VERSION}
         command = ["cluster-api-specs", f"--ginkgo.focus={spec} Should", "--ginkgo.v", "--ginkgo.no-color"]
-        command.append("--ginkgo.timeout=12m")  # then it says where it stands, and clears up
+        command.append("--ginkgo.timeout=25m")  # then it says where it stands, and clears up
         return subprocess.run(
-            command, env={**os.environ, **words}, cwd=folder, capture_output=True, text=True, timeout=900, check=False
+            command, env={**os.environ, **words}, cwd=folder, capture_output=True, text=True, timeout=1620, check=False
         )
 
     with ThreadPoolExecutor(AT_ONCE) as hands:

@@ -62,15 +62,20 @@ class Provider:
         return [labelled(each, self.row["contracts"]) for each in wanted]
 
     def _files(self) -> list[Path]:
-        if INSTEAD and (given := sorted((Path(INSTEAD) / self.name).glob("*.yaml"))):
-            return given
         if "written" in self.row:
-            return [HERE / "written" / self.row["written"]]
+            return written(self.row["written"])
         return sorted((self.module() / self.row["crds"]).glob("infrastructure.*.yaml"))
 
     def module(self) -> Path:
         """The release's module, fetched when it is not there."""
         return capi_repository.fetched(self.row, TABLE)
+
+
+def written(name: str) -> list[Path]:
+    """Files with the CRDs of a provider whose module is not served: the real ones where they were given."""
+    if INSTEAD and (given := sorted((Path(INSTEAD) / Path(name).stem).glob("*.yaml"))):
+        return given
+    return [HERE / "written" / name]
 
 
 def documents(text: str) -> list[Manifest]:
