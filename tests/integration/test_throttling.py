@@ -221,8 +221,8 @@ async def test_a_store_full_of_what_stands_lets_everybody_delete_and_holds_nobod
     upkeep = Upkeep(hosting.context, lambda: 0.0)
     async with writing(store, heavy) as busy:
         with pytest.raises(grpc.aio.AioRpcError, match="space exceeded"):
-            for number in range(1000):
-                await busy.kv.put(inside(heavy, f"data-{number}"), bytes(MI // 2))
+            for number in range(2000):
+                await busy.kv.put(inside(heavy, f"data-{number}"), bytes(MI // 16))
         assert await upkeep(store.name) == FULL_ROUND
         hosting.later = COOL + SECOND
         assert await upkeep(store.name) == FULL_ROUND
