@@ -31,6 +31,7 @@ from tests.integration.pool_world import NAMESPACE, World
 
 POOL, SECOND = "laden", "laden-2"
 LABELS = {"pool": POOL}
+NEXT, PROGRAM = "3.7.3", "etcd-3.7"  # the minor that it becomes
 TOOK = 4  # tenants in one store
 PATIENCE = 480.0  # seconds; a bound against hanging for ever
 PAUSE = 0.1  # seconds between two questions, whether the last was answered or not
@@ -106,6 +107,7 @@ class Ground:
         for name in (POOL, SECOND):
             if await self.world.cluster.get(kinds.STATEFUL_SET, f"{name}-etcd", NAMESPACE):
                 pods = self.stores.setdefault(name, self.world.pods(name, self.folder / name))
+                pods.programs = {NEXT: PROGRAM}
                 await pods.settle()
             if await self.world.cluster.get(kinds.DATA_STORE, name):
                 await store_pass.datastore(self.world.context, name)
@@ -228,14 +230,16 @@ async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_t
 
         await ground.until(replaced, "the member is replaced")
 
-        # All six get another version: what rolls is real, and what it becomes is the etcd that there is to run.
-        version = {"spec": {"version": "3.6.17"}}
+        # All six become the next minor.
+        version = {"spec": {"version": NEXT}}
         await ground.world.cluster.merge(kinds.DATA_STORE_POOL, POOL, None, version, manager=MANAGER)
 
         async def upgraded() -> bool:
-            return await ground.images() == {"v3.6.17"} and await ground.ready(POOL, SECOND)
+            return await ground.images() == {f"v{NEXT}"} and await ground.ready(POOL, SECOND)
 
         await ground.until(upgraded, "both stores are upgraded")
+        for each in (POOL, SECOND):
+            assert (await ground.world.get(kinds.DATA_STORE, each))["status"]["version"] == NEXT
 
         for each in clients:
             assert each.asked > 50, "it was asked all the time"
