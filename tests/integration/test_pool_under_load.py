@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from provider.api import kinds, names
+from provider.api import kinds, names, poolnames
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.hosting.reconcile import access, placing
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import pool as pool_pass
 from provider.manifest import meta
+from tests.integration import held
 from tests.integration.hosted import Hosted
 from tests.integration.pool_pods import MANAGER, Pods
 from tests.integration.pool_service import StoreService
@@ -198,6 +199,19 @@ async def served(tenant: Hosted, service: StoreService, stack: AsyncExitStack) -
     return await stack.enter_async_context(Client(await tenant.session("super-admin.conf")).at_work())
 
 
+async def holds_no_key_of_its_store(ground: Ground, tenant: Hosted) -> None:
+    """Neither root's nor one that signs; it has its own."""
+    inside = await tenant.session("super-admin.conf")
+    found = await held.by(tenant.cluster, tenant.namespace, inside)
+    await inside.close()
+    own = await tenant.get(kinds.SECRET, names.datastore_certificate_secret(tenant.name))
+    assert held.key(found, meta.decoded(own)["server.key"])
+    for secret in (poolnames.root_secret, poolnames.authority_secret, poolnames.peer_authority_secret):
+        data = meta.decoded(await ground.world.get(kinds.SECRET, secret(POOL)))
+        (pem,) = [value for key, value in data.items() if key.endswith(".key")]
+        assert held.key(found, pem) == [], secret.__name__
+
+
 @pytest.mark.keeps("better.pool-life")
 async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_tenants_answer(
     ground: Ground, tenants: Callable[[str], Hosted]
@@ -207,6 +221,7 @@ async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_t
         first = tenants("first")
         assert await born(ground, first) == POOL
         clients = [await served(first, StoreService(ground.stores[POOL]), stack)]
+        await holds_no_key_of_its_store(ground, first)
 
         # Filled: the further store is made while there is still a place in the first.
         for number in range(TOOK - 2):
