@@ -43,7 +43,7 @@ class Machine:
 
 THREE_ZONES = [
     *(Machine("a1"), Machine("a2"), Machine("a3")),
-    *(Machine("b1", "b", 7), Machine("b2", "b", 7), Machine("c1", "c", 7)),
+    *(Machine("b1", "b", 4), Machine("b2", "b", 4), Machine("c1", "c", 4)),
 ]
 THREE_NODES = [Machine("one"), Machine("two", busy=7), Machine("three", busy=7)]
 ONE_OF_THEM_A_CONTROL_PLANE = [Machine("one"), Machine("two"), Machine("plane", taints=tuple(CONTROL_PLANE))]
@@ -88,7 +88,7 @@ async def powered_on(cluster: Cluster, machines: list[Machine]) -> None:
         said = {"allocatable": room, "capacity": room, "conditions": [{"type": "Ready", "status": "True"}]}
         await cluster.merge(kinds.NODE, each.name, None, {"status": said}, subresource="status", manager=MANAGER)
         if each.busy:
-            asked = {"requests": {"cpu": str(each.busy), "memory": "28Gi"}}
+            asked = {"requests": {"cpu": str(each.busy), "memory": f"{4 * each.busy}Gi"}}
             spec = {"nodeName": each.name, "containers": [{"name": "busy", "image": "busy", "resources": asked}]}
             await cluster.apply(meta.new(kinds.POD, f"busy-{each.name}", NAMESPACE, spec=spec), manager=MANAGER)
 

@@ -118,7 +118,6 @@ async def test_when_the_store_is_full_the_tenants_user_is_told_by_kubectl_and_ma
     reasons = {each["type"]: each["reason"] for each in said if each["status"] != "True"}
     assert reasons == {"Ready": "Alarm", "HasSpace": "Full"}
     await resident.look()
-    print(await unmet(resident), await resident.condition("StorageReady"))
     assert (await resident.condition("StorageReady"))["reason"] == "DataStoreNotReady"
     assert "its database is full" in (await resident.condition("StorageReady"))["message"]
 
