@@ -20,7 +20,7 @@ VERSION = programs.modules()["kubernetes"].version
 PODS = "10.200.0.0/16"
 SERVICES = "10.201.0.0/16"
 DNS = "10.201.0.10"
-VOLUMES = 16
+VOLUMES = 24
 COREFILE = """.:53 {
     errors
     health

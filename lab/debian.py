@@ -15,6 +15,7 @@ NEEDED = {  # program → package
     "nsenter": "util-linux",
     "nft": "nftables",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "ethtool": "ethtool",
     "socat": "socat",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ class Answers:
     versions: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     good: int = 0
+    heard: float = field(default_factory=time.monotonic)  # the last good answer
+    silence: float = 0.0  # the longest time without one
 
     def faultless(self) -> None:
         """AssertionError with the first errors, or when nothing was asked at all."""
@@ -68,6 +71,8 @@ async def _ask(session: aiohttp.ClientSession, url: str, answers: Answers) -> No
         answers.errors.append(f"{url}: {error!r}")
         return
     answers.good += 1
+    now = time.monotonic()
+    answers.silence, answers.heard = max(answers.silence, now - answers.heard), now
     if url.endswith("/version"):
         answers.versions[json.loads(said)["gitVersion"]] += 1
 

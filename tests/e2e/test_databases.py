@@ -1,4 +1,4 @@
-"""Tenants whose state is in a database of the user's: kine beside the API server, workers that join, and no trace left.
+"""Tenants whose state is in a database of the user's: kine beside the API server, workers that join, all kept apart, no trace.
 
 The servers are processes on the management machine's address, as a user's are somewhere outside; the DataStores are those of
 config/samples/databases.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from tests.integration.databases import ROOT, Database, MariaDB, Nats, Postgres
 from tests.samples import DATABASES, documents
 
 SERVERS = (Postgres, MariaDB, Nats)
+DRIVERS = ("etcd", *(each.DRIVER for each in SERVERS))
 
 
 @pytest.fixture
@@ -104,16 +107,43 @@ def prepared(database: Database, namespace: str) -> list[Manifest]:
     return [*secrets, store]
 
 
-async def test_a_tenant_in_each_database_becomes_ready_is_joined_and_leaves_nothing(
+@pytest.mark.keeps("better.isolation-tried")
+async def test_a_tenant_in_each_database_becomes_ready_is_joined_kept_apart_and_leaves_nothing(
     management: Cluster, namespace: str, databases: list[Database]
 ) -> None:
-    """Side by side: most of what each does is to wait."""
+    """Side by side: most of what each does is to wait. A tenant in etcd is beside them when the table is printed."""
+    in_etcd, all_live, printed = tenant("in-etcd", namespace), asyncio.Barrier(len(databases) + 1), asyncio.Event()
+    await management.apply(in_etcd, manager="e2e")
     async with asyncio.TaskGroup() as lives:
         for each in databases:
-            lives.create_task(lived(management, namespace, each))
+            lives.create_task(lived(management, namespace, each, Stage(all_live, printed)))
+        await until_condition(management, in_etcd, "Ready")
+        await all_live.wait()
+        await asyncio.to_thread(kept_apart, namespace)
+        printed.set()
 
 
-async def lived(management: Cluster, namespace: str, database: Database) -> None:
+@dataclass(frozen=True)
+class Stage:
+    """When all tenants live, and when they may go."""
+
+    all_live: asyncio.Barrier
+    printed: asyncio.Event
+
+
+def kept_apart(namespace: str) -> None:
+    """The one command says of every tenant, in all four drivers, that everything was refused."""
+    tenants = [f"{namespace}/in-{driver.lower()}" for driver in DRIVERS]
+    command = ["exec", "-n", "kamaji-system", "deploy/kamaji-provider", "--", "python3", "-m", "provider", "isolation"]
+    print(kubectl(*command, *tenants))
+    rows = json.loads(kubectl(*command, "-o", "json", *tenants))
+    assert {row["tenant"]: row["driver"] for row in rows} == dict(zip(tenants, DRIVERS, strict=True))
+    for row in rows:
+        assert (row["isolated"], row["fault"]) == (True, ""), row
+        assert {each["verdict"] for each in row["questions"]} == {"denied"}, row
+
+
+async def lived(management: Cluster, namespace: str, database: Database, stage: Stage) -> None:
     """The life of one tenant, from its birth to an empty database."""
     name = f"in-{database.DRIVER.lower()}"
     service = {"service": {"serviceType": "LoadBalancer"}, "deployment": {"replicas": 1}}
@@ -131,6 +161,8 @@ async def lived(management: Cluster, namespace: str, database: Database) -> None
             await joined(session, name, found["status"]["controlPlaneEndpoint"])
         finally:
             await session.close()
+        await stage.all_live.wait()
+        await stage.printed.wait()
         await ended(management, manifest, database, Keyspace(schema=setup["schema"], user=setup["user"]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,12 +39,30 @@ def trio() -> Iterator[str]:
     kubectl("delete", "datastorepool", POOL, "--wait=true", "--timeout=600s")
 
 
-async def ready(management: Cluster) -> bool:
-    found = await management.get(kinds.DATA_STORE_POOL, POOL)
+async def ready(management: Cluster, pool: str = POOL) -> bool:
+    found = await management.get(kinds.DATA_STORE_POOL, pool)
     conditions = ((found or {}).get("status") or {}).get("conditions")
     return all(
         (find(conditions, kind) or {}).get("status") == "True" for kind in ("MembersReady", "Ready", "TakesTenants")
     )
+
+
+async def lost(management: Cluster, member: str) -> Callable[[], Awaitable[bool]]:
+    """It goes with its volume at once; whether it has another."""
+
+    async def volume() -> str:
+        claim = await management.get(kinds.PERSISTENT_VOLUME_CLAIM, f"data-{member}", NAMESPACE)
+        return str(claim["metadata"]["uid"]) if claim else ""
+
+    before = await volume()
+    assert before
+    kubectl("delete", "pvc", "-n", NAMESPACE, f"data-{member}", "--wait=false")
+    kubectl("delete", "pod", "-n", NAMESPACE, member, "--grace-period=0", "--force")
+
+    async def replaced() -> bool:
+        return await volume() not in ("", before)
+
+    return replaced
 
 
 async def test_a_tenant_answers_while_a_member_of_its_store_is_lost(
@@ -60,11 +78,7 @@ async def test_a_tenant_answers_while_a_member_of_its_store_is_lost(
     session = await tenant_session(management, "resident", namespace)
     await session.create(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"what": "survives"}))
 
-    member, loop = f"{trio}-etcd-1", asyncio.get_running_loop()
-    before = await management.get(kinds.PERSISTENT_VOLUME_CLAIM, f"data-{member}", NAMESPACE)
-    assert before is not None
-    kubectl("delete", "pvc", "-n", NAMESPACE, f"data-{member}", "--wait=false")
-    kubectl("delete", "pod", "-n", NAMESPACE, member, "--grace-period=0", "--force")
+    another, loop = await lost(management, f"{trio}-etcd-1"), asyncio.get_running_loop()
     heard, longest = loop.time(), 0.0
 
     async def replaced() -> bool:
@@ -74,9 +88,7 @@ async def test_a_tenant_answers_while_a_member_of_its_store_is_lost(
                 found: Any = await session.get(kinds.CONFIG_MAP, "kept", "default")
                 assert found["data"] == {"what": "survives"}
                 longest, heard = max(longest, loop.time() - heard), loop.time()
-        claim = await management.get(kinds.PERSISTENT_VOLUME_CLAIM, f"data-{member}", NAMESPACE)
-        another = claim is not None and claim["metadata"]["uid"] != before["metadata"]["uid"]
-        return another and await ready(management)
+        return await another() and await ready(management)
 
     await until(replaced, "the member is replaced", PATIENCE)
     assert max(longest, loop.time() - heard) < SILENCE

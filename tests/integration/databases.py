@@ -6,6 +6,8 @@ They come from Debian and run as the users that Debian gave them, for none runs 
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 import pwd
 import shutil
 import signal
@@ -120,6 +122,16 @@ class Database:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
             self.process = None
+
+    def cut(self) -> None:
+        """As a power cut would: none of its processes does another thing."""
+        assert self.process is not None
+        pid = self.process.pid
+        for each in (*Path(f"/proc/{pid}/task/{pid}/children").read_text().split(), pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
+        self.process.wait()
+        self.process = None
 
     def remove(self) -> None:
         self.stop()

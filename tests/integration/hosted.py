@@ -51,8 +51,11 @@ class Store:
     cluster: Cluster
 
     @classmethod
-    async def start(cls, cluster: Cluster, folder: Path, name: str, authority: Authority | None = None) -> Store:
-        found = cls(Etcd(folder, authority=authority or Authority()).start(), name, cluster)
+    async def start(
+        cls, cluster: Cluster, folder: Path, name: str, authority: Authority | None = None, quota: int = 0
+    ) -> Store:
+        etcd = Etcd(folder, authority=authority or Authority(), quota=quota).start()
+        found = cls(etcd, name, cluster)
         async with found.opened() as store:
             await store.enable_auth()
         await cluster.apply(meta.new(kinds.DATA_STORE, name, spec=found.spec()), manager=MANAGER)

@@ -1,16 +1,40 @@
-"""Beside a real kube-controller-manager: a hand that does the kubelet's part, and a way to wait."""
+"""Beside a real kube-controller-manager: a real kube-scheduler, a hand that does the kubelet's part, and a way to wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
+from lab.servers import ApiServer, Process, free_port, listens
 from provider.api import kinds
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest
 
 PATIENCE = 180.0  # seconds; a bound against hanging for ever
+
+
+@dataclass
+class Scheduler:
+    """As clusters have it: nothing of it is set but where its API server is."""
+
+    server: ApiServer
+
+    def __post_init__(self) -> None:
+        self._process = Process("kube-scheduler", self.server.folder)
+
+    def start(self) -> Scheduler:
+        """Run it; itself."""
+        port = free_port()
+        flags = [f"--kubeconfig={self.server.folder / 'kubeconfig'}", "--leader-elect=false"]
+        flags += ["--bind-address=127.0.0.1", f"--secure-port={port}"]
+        self._process.start(flags, lambda: listens(port))
+        return self
+
+    def stop(self) -> None:
+        """As a power cut would."""
+        self._process.stop()
 
 
 async def pods_get_ready(cluster: Cluster, namespace: str, fits: Callable[[Manifest], bool]) -> None:

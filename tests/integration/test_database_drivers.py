@@ -1,6 +1,7 @@
 """Drivers of databases against the real servers: who is let in, to what, and what is left when a tenant goes.
 
-Every test is taken on each server, without TLS, with TLS, and where clients show certificates as well.
+Every test is taken on each server, without TLS, with TLS, and where clients show certificates as well. What NATS has in common
+with the others is asked of it, too; the rest of it is in test_nats.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from provider.hosting.reconcile import drivers
 from provider.hosting.storematerial import Access
 from provider.hosting.view import Keyspace
 from provider.manifest.x509 import Pair
-from tests.integration.databases import PASSWORD, ROOT, Database, MariaDB, Postgres
+from tests.integration.databases import ROOT, Database, MariaDB, Nats, Postgres
 
 OTHER = "another-password-of-32-letters-xx"
 COUNTER = itertools.count(1)
@@ -45,12 +46,31 @@ SERVERS = {
     "MariaDB with TLS": lambda: MariaDB(authority=Authority()),
     "MariaDB with certificates": lambda: MariaDB(authority=Authority(), certified=True),
 }
+NATS = {
+    "NATS": Nats,
+    "NATS with TLS": lambda: Nats(authority=Authority()),
+    "NATS with certificates": lambda: Nats(authority=Authority(), certified=True),
+}
+ALL = SERVERS | NATS
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    with SERVERS[request.param]().running() as found:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    said = [each.args[0] for each in metafunc.definition.iter_markers("parametrize")]
+    if "server" in metafunc.fixturenames and "server" not in said:
+        wanted = SERVERS if "database" in metafunc.fixturenames else ALL
+        metafunc.parametrize("server", wanted, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[Database]:
+    with ALL[request.param]().running() as found:
         yield found
+
+
+@pytest.fixture
+def database(server: Database) -> Database:
+    """One that has users to make."""
+    return server
 
 
 @pytest.fixture
@@ -158,15 +178,15 @@ def lived_in(database: Database) -> Iterator[Any]:
 # The store
 
 
-async def test_a_server_is_tried_as_root(database: Database) -> None:
-    async with root(database) as store:
+async def test_a_server_is_tried_as_root(server: Database) -> None:
+    async with root(server) as store:
         await store.tried()
         await store.tried()
 
 
-async def test_a_wrong_password_is_denied(database: Database) -> None:
+async def test_a_wrong_password_is_denied(server: Database) -> None:
     with pytest.raises(StoreDenied, match="is the password right"):
-        async with root(database, password="wrong") as store:
+        async with root(server, password="wrong") as store:
             await store.tried()
 
 
@@ -177,35 +197,35 @@ async def test_a_user_that_may_make_nobody_is_no_root(database: Database, keyspa
             await store.tried()
 
 
-async def test_nobody_there_is_told_as_that(database: Database) -> None:
+async def test_nobody_there_is_told_as_that(server: Database) -> None:
     with pytest.raises(StoreUnreachable, match=r"nobody answers at 127[.]0[.]0[.]1:1"):
-        async with root(database, endpoints=("127.0.0.1:1",)) as store:
+        async with root(server, endpoints=("127.0.0.1:1",)) as store:
             await store.tried()
 
 
-async def test_a_server_of_another_authority_is_not_trusted(database: Database) -> None:
+async def test_a_server_of_another_authority_is_not_trusted(server: Database) -> None:
     with pytest.raises(StoreUntrusted):
-        async with root(database, ca=Authority().certificate) as store:
+        async with root(server, ca=Authority().certificate) as store:
             await store.tried()
 
 
-@pytest.mark.parametrize("database", [each for each in SERVERS if "certificates" in each], indirect=True)
-async def test_a_key_that_is_another_certificates_is_told_as_that(database: Database) -> None:
-    assert database.authority is not None and database.client is not None
-    mixed = Pair(certificate=database.client.certificate, key=database.authority.client(ROOT).key)
+@pytest.mark.parametrize("server", [each for each in ALL if "certificates" in each], indirect=True)
+async def test_a_key_that_is_another_certificates_is_told_as_that(server: Database) -> None:
+    assert server.authority is not None and server.client is not None
+    mixed = Pair(certificate=server.client.certificate, key=server.authority.client(ROOT).key)
     with pytest.raises(StoreUntrusted):
-        async with root(database, client=mixed) as store:
+        async with root(server, client=mixed) as store:
             await store.tried()
 
 
-async def test_no_message_of_a_failure_holds_the_password(database: Database) -> None:
+async def test_no_message_of_a_failure_holds_the_password(server: Database) -> None:
     for changes in ({"password": "topsecret"}, {"ca": Authority().certificate}, {"endpoints": ("127.0.0.1:1",)}):
         with pytest.raises(StoreError) as caught:
-            async with root(database, **changes) as store:
+            async with root(server, **changes) as store:
                 await store.tried()
         assert "topsecret" not in str(caught.value)
-        assert PASSWORD not in str(caught.value)
-    assert PASSWORD not in repr(database.access())
+        assert server.PASSWORD not in str(caught.value)
+    assert server.PASSWORD not in repr(server.access())
 
 
 # Letting in

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from nats.js.api import KeyValueConfig
+from nats.errors import Error
+from nats.js.api import ConsumerConfig, KeyValueConfig, StreamConfig
+from nats.js.errors import APIError, NotFoundError
 
 from lab.servers import Authority
 from provider.hosting.datastores.errors import (
     IsolationBroken,
     NameRefused,
-    StoreDenied,
     StoreError,
-    StoreUnreachable,
-    StoreUntrusted,
     Taken,
 )
 from provider.hosting.datastores.nats import Guarded
@@ -56,33 +58,9 @@ async def bucket(server: Nats, name: str, *keys: str) -> None:
     await client.close()
 
 
-async def test_a_server_is_tried_and_nothing_is_left_of_that(server: Nats) -> None:
-    async with root(server) as store:
-        await store.tried()
-        await store.tried()
-        await store.verify(MINE)
-
-
-async def test_a_wrong_password_is_denied(server: Nats) -> None:
-    with pytest.raises(StoreDenied, match="is the password right"):
-        async with root(server, password="wrong") as store:
-            await store.tried()
-
-
-async def test_nobody_there_is_told_as_that(server: Nats) -> None:
-    with pytest.raises(StoreUnreachable, match=r"nobody answers at 127[.]0[.]0[.]1:1"):
-        async with root(server, endpoints=("127.0.0.1:1",)) as store:
-            await store.tried()
-
-
-async def test_another_authority_is_not_trusted_nor_a_server_that_offers_no_tls(server: Nats) -> None:
-    with pytest.raises(StoreUntrusted):
-        async with root(server, ca=Authority().certificate) as store:
-            await store.tried()
-
-
 async def test_a_bucket_is_measured_and_goes_with_all_that_is_in_it(server: Nats) -> None:
     async with root(server) as store:
+        await store.tried()
         assert await store.measure(MINE) == Usage(bytes=0, keys=0)
         await store.check_free(MINE)
         assert not await store.ensure(MINE, "")
@@ -115,13 +93,109 @@ async def test_what_cannot_be_a_bucket_is_refused(server: Nats, name: str) -> No
                 await ask(Keyspace(schema=name, user=ROOT))
 
 
-async def test_no_message_of_a_failure_holds_the_password(server: Nats) -> None:
-    for changes in ({"password": "topsecret"}, {"ca": Authority().certificate}, {"endpoints": ("127.0.0.1:1",)}):
-        with pytest.raises(StoreError) as caught:
-            async with root(server, **changes) as store:
-                await store.tried()
-        assert "topsecret" not in str(caught.value)
-        assert server.PASSWORD not in str(caught.value)
+# Accounts
+
+NEIGHBOUR = {"user": "neighbour", "password": "a-password-of-the-neighbours"}
+THEIRS = "KV_theirs"
+
+
+@dataclass
+class Shared(Nats):
+    """With a second account beside root's."""
+
+    def _command(self) -> list[str]:
+        found, conf = super()._command(), self.folder / "conf"
+        kept = [each for each in conf.read_text().splitlines() if not each.startswith("authorization")]
+        for account, user, password in (
+            ("MINE", ROOT, self.PASSWORD),
+            ("THEIRS", NEIGHBOUR["user"], NEIGHBOUR["password"]),
+        ):
+            users = f'users: [ {{ user: "{user}", password: "{password}" }} ]'
+            kept.append(f"accounts {{ {account}: {{ jetstream: enabled, {users} }} }}")
+        conf.write_text("\n".join(kept))
+        return found
+
+
+Ask = Callable[[Any, Any], Awaitable[Any]]
+
+
+def api(subject: str, said: bytes = b"") -> Ask:
+    """By the server's own protocol, of which the client has no word."""
+
+    async def ask(client: Any, _: Any) -> None:
+        answer = json.loads((await client.request(f"$JS.API.{subject}", said, timeout=5)).data)
+        if "error" in answer:
+            raise NotFoundError(**answer["error"])
+
+    return ask
+
+
+DENIED: dict[str, Ask] = {
+    "bucket": lambda _, stream: stream.key_value("theirs"),
+    "stream": lambda _, stream: stream.stream_info(THEIRS),
+    "message": lambda _, stream: stream.get_msg(THEIRS, 1),
+    "last message": lambda _, stream: stream.get_last_msg(THEIRS, "$KV.theirs.a"),
+    "message, direct": lambda client, _: client.request(f"$JS.API.DIRECT.GET.{THEIRS}.$KV.theirs.a", b"", timeout=5),
+    "watch": lambda _, stream: stream.subscribe("$KV.theirs.>", stream=THEIRS, ordered_consumer=True),
+    "consumer": lambda _, stream: stream.add_consumer(THEIRS, ConsumerConfig(durable_name="mine")),
+    "put": lambda _, stream: stream.publish("$KV.theirs.a", b"mine"),
+    "message deleted": lambda _, stream: stream.delete_msg(THEIRS, 1),
+    "purge": lambda _, stream: stream.purge_stream(THEIRS),
+    "bucket changed": lambda _, stream: stream.update_stream(StreamConfig(name=THEIRS, subjects=["$KV.theirs.>"])),
+    "snapshot": api(f"STREAM.SNAPSHOT.{THEIRS}", b'{"deliver_subject": "mine"}'),
+    "bucket deleted": lambda _, stream: stream.delete_key_value("theirs"),
+    "account": lambda client, _: client.request("$SYS.REQ.ACCOUNT.THEIRS.JSZ", b"", timeout=5),
+    "server": lambda client, _: client.request("$SYS.REQ.SERVER.PING.JSZ", b"", timeout=5),
+}
+
+
+@asynccontextmanager
+async def told(server: Nats, **who: str) -> AsyncIterator[tuple[Any, Any]]:
+    """NATS' own client, and its JetStream."""
+    client = Guarded()
+    await client.connect(f"nats://{server.endpoint}", **({"user": ROOT, "password": server.PASSWORD} | who))
+    yield client, client.jetstream()
+    await client.close()
+
+
+@pytest.mark.keeps("better.isolation-tried")
+async def test_one_tenants_credentials_are_denied_everything_on_anothers_bucket() -> None:
+    with Shared().running() as server:
+        async with told(server, **NEIGHBOUR) as (owner, theirs), told(server) as (client, mine):
+            bucket = await theirs.create_key_value(KeyValueConfig(bucket="theirs", direct=True))
+            await bucket.put("a", b"value")
+            heard = await client.subscribe(">")
+            assert await answered(client, mine) == set()
+            assert await mine.streams_info() == []
+            async with root(server) as store:
+                await store.verify(MINE)
+            await (await mine.create_key_value(KeyValueConfig(bucket="theirs"))).put("a", b"one of its own")
+
+            await bucket.put("b", b"value")
+            await theirs.publish("$KV.theirs.c", b"value")
+            assert [each for each in await drained(heard) if b"value" in each.data] == []
+            assert sorted(await bucket.keys()) == ["a", "b", "c"]
+            assert (await bucket.get("a")).value == b"value"
+            assert (await theirs.stream_info(THEIRS)).state.messages == 3
+            assert await answered(owner, theirs) == set(DENIED) - {"account", "server"}, "each question can be answered"
+
+
+async def answered(client: Any, stream: Any) -> set[str]:
+    found = set()
+    for what, ask in DENIED.items():
+        with contextlib.suppress(Error, APIError):
+            await ask(client, stream)
+            found.add(what)
+    return found
+
+
+async def drained(heard: Any) -> list[Any]:
+    """What came, once nothing comes any more."""
+    found = []
+    with contextlib.suppress(Error, TimeoutError):
+        while True:
+            found.append(await heard.next_msg(timeout=0.5))
+    return found
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import pytest
 
 from provider.api import kinds
 from provider.hosting.desired.pool import certificates
+from provider.hosting.desired.pool.network import CLIENT_PORT, HTTP_PORT, METRICS_PORT
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import pool as pool_pass
 from provider.manifest import meta, x509
 from provider.manifest.x509 import Request
-from tests.integration.pool_member import Member
+from tests.integration.pool_member import PORTS, Member
 from tests.integration.pool_world import MANAGER, NAMESPACE, World
 
 READY = "Ready"
@@ -255,18 +258,55 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
     assert await pod_template(world, "renewed") == template
 
 
+@pytest.mark.keeps("better.closed-stores")
+async def test_nobody_is_answered_about_keys_over_http_not_even_root_and_metrics_are_where_the_pod_says(
+    world: World, tmp_path: Path, members: list[Member]
+) -> None:
+    """etcd's gateway would ask with the server's own certificate, and so with nobody's rights or everybody's."""
+    member = await offered(world, "spoken", tmp_path, members)
+    for key, value in (await world.view("spoken")).secret("spoken-etcd-root-client").items():
+        (tmp_path / key.replace("tls", "tenant")).write_bytes(value)
+    ports = dict(zip(PORTS, member.ports, strict=True))
+    assert answered(HTTPSConnection("127.0.0.1", ports[HTTP_PORT], context=showing(tmp_path)), *EVERYTHING)[0] == 404
+    assert answered(HTTPConnection("127.0.0.1", ports[METRICS_PORT]), *EVERYTHING)[0] == 404
+    with pytest.raises((HTTPException, OSError)):  # gRPC and nothing else
+        answered(HTTPSConnection("127.0.0.1", ports[CLIENT_PORT], context=showing(tmp_path)), *EVERYTHING)
+
+    (container,) = (await pod_template(world, "spoken"))["spec"]["containers"]
+    told = next(each["containerPort"] for each in container["ports"] if each["name"] == "metrics")
+    status, text = answered(HTTPConnection("127.0.0.1", ports[told]), "GET", "/metrics")
+    assert (status, "etcd_server_has_leader 1" in text) == (200, True)
+
+
+EVERYTHING = ("POST", "/v3/kv/range", '{"key": "AA==", "range_end": "AA=="}')  # as etcd's gateway takes it
+
+
+def answered(connection: HTTPConnection, method: str, path: str, said: str = "") -> tuple[int, str]:
+    """Status and words."""
+    with contextlib.closing(connection):
+        connection.request(method, path, said)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
 async def pod_template(world: World, pool: str) -> Any:
     return (await world.get(kinds.STATEFUL_SET, f"{pool}-etcd"))["spec"]["template"]
 
 
 def shown(member: Member, port: int, folder: Path) -> bytes:
     """The certificate that a member shows to the holder of tenant.crt, who then reads one byte or is sent away."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.load_cert_chain(folder / "tenant.crt", folder / "tenant.key")
+    context = showing(folder)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
         # TLS 1.3 refuses a client's certificate after the handshake: the first read tells.
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         assert connection.recv(1)
         return connection.getpeercert(binary_form=True) or b""
+
+
+def showing(folder: Path) -> ssl.SSLContext:
+    """As the holder of tenant.crt, who takes any server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(folder / "tenant.crt", folder / "tenant.key")
+    return context

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from provider.api import kinds, names
+from provider.api import kinds, names, poolnames
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.hosting.reconcile import access, placing
 from provider.hosting.reconcile import datastore as store_pass
 from provider.hosting.reconcile import pool as pool_pass
 from provider.manifest import meta
+from tests.integration import held
 from tests.integration.hosted import Hosted
 from tests.integration.pool_pods import MANAGER, Pods
 from tests.integration.pool_service import StoreService
@@ -31,6 +32,7 @@ from tests.integration.pool_world import NAMESPACE, World
 
 POOL, SECOND = "laden", "laden-2"
 LABELS = {"pool": POOL}
+NEXT, PROGRAM = "3.7.3", "etcd-3.7"  # the minor that it becomes
 TOOK = 4  # tenants in one store
 PATIENCE = 480.0  # seconds; a bound against hanging for ever
 PAUSE = 0.1  # seconds between two questions, whether the last was answered or not
@@ -106,6 +108,7 @@ class Ground:
         for name in (POOL, SECOND):
             if await self.world.cluster.get(kinds.STATEFUL_SET, f"{name}-etcd", NAMESPACE):
                 pods = self.stores.setdefault(name, self.world.pods(name, self.folder / name))
+                pods.programs = {NEXT: PROGRAM}
                 await pods.settle()
             if await self.world.cluster.get(kinds.DATA_STORE, name):
                 await store_pass.datastore(self.world.context, name)
@@ -196,6 +199,19 @@ async def served(tenant: Hosted, service: StoreService, stack: AsyncExitStack) -
     return await stack.enter_async_context(Client(await tenant.session("super-admin.conf")).at_work())
 
 
+async def holds_no_key_of_its_store(ground: Ground, tenant: Hosted) -> None:
+    """Neither root's nor one that signs; it has its own."""
+    inside = await tenant.session("super-admin.conf")
+    found = await held.by(tenant.cluster, tenant.namespace, inside)
+    await inside.close()
+    own = await tenant.get(kinds.SECRET, names.datastore_certificate_secret(tenant.name))
+    assert held.key(found, meta.decoded(own)["server.key"])
+    for secret in (poolnames.root_secret, poolnames.authority_secret, poolnames.peer_authority_secret):
+        data = meta.decoded(await ground.world.get(kinds.SECRET, secret(POOL)))
+        (pem,) = [value for key, value in data.items() if key.endswith(".key")]
+        assert held.key(found, pem) == [], secret.__name__
+
+
 @pytest.mark.keeps("better.pool-life")
 async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_tenants_answer(
     ground: Ground, tenants: Callable[[str], Hosted]
@@ -205,6 +221,7 @@ async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_t
         first = tenants("first")
         assert await born(ground, first) == POOL
         clients = [await served(first, StoreService(ground.stores[POOL]), stack)]
+        await holds_no_key_of_its_store(ground, first)
 
         # Filled: the further store is made while there is still a place in the first.
         for number in range(TOOK - 2):
@@ -228,14 +245,16 @@ async def test_a_pool_is_filled_grows_loses_a_member_and_is_upgraded_while_its_t
 
         await ground.until(replaced, "the member is replaced")
 
-        # All six get another version: what rolls is real, and what it becomes is the etcd that there is to run.
-        version = {"spec": {"version": "3.6.17"}}
+        # All six become the next minor.
+        version = {"spec": {"version": NEXT}}
         await ground.world.cluster.merge(kinds.DATA_STORE_POOL, POOL, None, version, manager=MANAGER)
 
         async def upgraded() -> bool:
-            return await ground.images() == {"v3.6.17"} and await ground.ready(POOL, SECOND)
+            return await ground.images() == {f"v{NEXT}"} and await ground.ready(POOL, SECOND)
 
         await ground.until(upgraded, "both stores are upgraded")
+        for each in (POOL, SECOND):
+            assert (await ground.world.get(kinds.DATA_STORE, each))["status"]["version"] == NEXT
 
         for each in clients:
             assert each.asked > 50, "it was asked all the time"

@@ -1,14 +1,16 @@
-"""Bad days of a tenant's store: it dies in the midst of a grant, shows another authority, and clocks differ.
+"""Bad days of a tenant's store: it dies in the midst of a grant, is full, shows another authority, and clocks differ.
 
 Each is told by one condition, opens nothing, loses nothing, and is over when its cause is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,16 @@ from etcd3aio.base import BaseService
 
 from lab.servers import Authority, Etcd
 from provider.api import kinds, names
+from provider.cluster.client import Cluster
+from provider.cluster.errors import ApiError
 from provider.hosting.datastores.etcd.ranges import range_of
 from provider.hosting.reconcile import datastore as store_pass
+from provider.hosting.reconcile.upkeep import FULL_ROUND, Upkeep
 from provider.manifest import Manifest, meta
+from tests.integration.hosted import Hosted, context
+from tests.integration.hosted import Store as Serving
 from tests.integration.tenant_world import MANAGER, NAMESPACE, Store, TenantWorld
+from tests.integration.test_usage import admin_conf, kubectl, large
 
 GRANTS = ("Auth.RoleAdd", "Auth.RoleGrantPermission", "Auth.UserAdd", "Auth.UserGrantRole")
 
@@ -69,6 +77,60 @@ async def test_a_store_that_dies_in_the_midst_of_a_grant_opens_nothing_and_the_g
         assert (await hosting.condition(tenant, "StorageReady"))[0] == "True"
         assert (await hosting.condition(tenant, "StorageIsolated"))[0] == "True"
         await exact(frail, tenant)
+
+
+@pytest.fixture
+async def resident(management: Cluster, namespace: str, tmp_path: Path) -> AsyncIterator[Hosted]:
+    """A tenant that serves, in an etcd that is soon full."""
+    store = await Serving.start(management, tmp_path / "small", f"small-{namespace}", quota=16 * 2**20)
+    found = Hosted(management, store, namespace, tmp_path / "resident", "resident")
+    await found.say()
+    await found.look()
+    await found.serve()
+    await found.until_joinable()
+    yield found
+    await found.stop()
+    store.stop()
+
+
+async def unmet(tenant: Hosted) -> dict[str, str]:
+    """Conditions of the tenant that do not hold, and why."""
+    conditions = (await tenant.tcp())["status"]["conditions"]
+    return {each["type"]: each["reason"] for each in conditions if each["status"] != "True"}
+
+
+@pytest.mark.keeps("better.store-bad-days")
+async def test_when_the_store_is_full_the_tenants_user_is_told_by_kubectl_and_may_read_and_delete_and_then_go_on(
+    resident: Hosted,
+) -> None:
+    admin, conf, store = await resident.session(), await admin_conf(resident), resident.store
+    before = await unmet(resident)
+    with pytest.raises(ApiError, match="database space exceeded"):
+        for number in range(50):
+            await large(admin, f"filling-{number}", size=900_000)
+    refused = kubectl(resident, conf, "create", "configmap", "one-more")
+    assert (refused.returncode, "etcdserver: mvcc: database space exceeded" in refused.stderr.decode()) == (1, True)
+    read = kubectl(resident, conf, "get", "configmap", "filling-0", "-o", "jsonpath={.metadata.name}")
+    assert read.stdout == b"filling-0"
+
+    await store.look()
+    said = (await resident.cluster.get(kinds.DATA_STORE, store.name) or {})["status"]["conditions"]
+    reasons = {each["type"]: each["reason"] for each in said if each["status"] != "True"}
+    assert reasons == {"Ready": "Alarm", "HasSpace": "Full"}
+    await resident.look()
+    assert (await resident.condition("StorageReady"))["reason"] == "DataStoreNotReady"
+    assert "its database is full" in (await resident.condition("StorageReady"))["message"]
+
+    assert kubectl(resident, conf, "delete", "configmaps", "--all").returncode == 0
+    upkeep = Upkeep(context(resident.cluster), lambda: 0.0)
+    async with asyncio.timeout(60):
+        while await upkeep(store.name) == FULL_ROUND:  # its pages become free a moment later
+            await asyncio.sleep(0.2)
+    assert kubectl(resident, conf, "create", "configmap", "one-more").returncode == 0
+    await store.look()
+    await resident.look()
+    assert await unmet(resident) == before
+    await admin.close()
 
 
 @pytest.mark.keeps("better.store-bad-days")

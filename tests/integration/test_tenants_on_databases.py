@@ -22,6 +22,7 @@ from provider.hosting.reconcile import drivers
 from provider.hosting.reconcile.sampling import CALM, HASTE, Sampler
 from provider.hosting.view import Keyspace
 from provider.manifest import Manifest, meta
+from tests.integration import held
 from tests.integration.databases import ROOT, Database, MariaDB, Nats, Postgres
 from tests.integration.fixtures import COUNTER
 from tests.integration.hosted import MANAGER, Hosted, context
@@ -207,6 +208,27 @@ async def test_the_password_is_in_the_secret_and_nowhere_else(
     for password in (secret["DB_PASSWORD"].decode(), offered.database.PASSWORD):
         assert password not in str(elsewhere)
         assert password not in caplog.text
+    await ended_without_pods(hosted)
+
+
+@pytest.mark.parametrize("database", [each for each in SERVERS if "certificates" in each], indirect=True)
+async def test_roots_credentials_are_nowhere_in_a_tenants_namespace_and_pods(offered: Offered, hosted: Hosted) -> None:
+    """But for NATS, whose tenants are the DataStore's user, with a certificate of their own."""
+    database = offered.database
+    assert database.authority is not None and database.client is not None
+    await hosted.say(dataStore=offered.name)
+    await hosted.look(2)
+    await hosted.tell(await hosted.get(kinds.DEPLOYMENT))
+    found = await held.by(hosted.cluster, hosted.namespace)
+    own = meta.decoded(await hosted.get(kinds.SECRET, names.datastore_config_secret(hosted.name)))["DB_PASSWORD"]
+    assert held.words(found, own) == [
+        f"Secret {hosted.namespace}/{names.datastore_config_secret(hosted.name)}: DB_PASSWORD"
+    ]
+    if not isinstance(database, Nats):
+        assert held.words(found, database.PASSWORD.encode()) == []
+    for each in (database.client.key, database.authority.pair.key):
+        assert held.key(found, each) == []
+    await hosted.cluster.delete(kinds.POD, f"{hosted.name}-0", hosted.namespace)
     await ended_without_pods(hosted)
 
 

@@ -15,7 +15,7 @@ FOREIGN_TABLES: LiteralString = """
 DATABASES: LiteralString = """
     SELECT d.datname, CASE WHEN r.rolname = current_user THEN d.datname ELSE r.rolname END
     FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
-    WHERE d.datallowconn AND NOT d.datistemplate AND (r.rolname = current_user OR NOT r.rolsuper) ORDER BY 1"""
+    WHERE NOT d.datistemplate AND (NOT r.rolsuper OR d.datallowconn AND r.rolname = current_user) ORDER BY 1"""
 """And whose they are. What root owns upstream made, for a user of the same name."""
 IDLE: LiteralString = """
     SELECT rolname FROM pg_roles r WHERE rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole)
@@ -40,6 +40,11 @@ async def owner(root: AsyncConnection[Any], database: str) -> str | None:
     asked = "SELECT r.rolname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = %s"
     found = await one(root, asked, database)
     return None if found is None else str(found)
+
+
+async def unopened(root: AsyncConnection[Any], database: str) -> bool:
+    """Whether it was begun and nobody was ever let in: a grant was cut off in the midst."""
+    return bool(await one(root, "SELECT NOT datallowconn FROM pg_database WHERE datname = %s", database))
 
 
 async def one(connection: AsyncConnection[Any], asked: LiteralString, *values: str) -> Any:

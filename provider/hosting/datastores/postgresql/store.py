@@ -95,10 +95,13 @@ class PostgresStore:
         async with self._connected(HOME) as root:
             owner = await asking.owner(root, keyspace.schema)
             role = await asking.one(root, "SELECT 1 FROM pg_roles WHERE rolname = %s", keyspace.user)
+            unopened = await asking.unopened(root, keyspace.schema)
         if owner is None and role is None:
             return
         if owner is None or owner != keyspace.user:
             raise Taken(f"database {keyspace.schema!r} or role {keyspace.user!r} of the store is somebody else's")
+        if unopened:
+            return
         async with self._connected(keyspace.schema) as inside:
             if await asking.one(inside, asking.FOREIGN_TABLES):
                 raise Taken(f"database {keyspace.schema!r} of the store holds tables of somebody else")
@@ -120,11 +123,13 @@ class PostgresStore:
                 await root.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(each), user))
             if not await asking.one(root, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
                 await root.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(user))  # to give it, one has to be it
-            if owner is None:
-                await root.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(schema, user))
+            if owner is None:  # everybody may enter one that is new: it opens when that is taken back
+                await root.execute(sql.SQL("CREATE DATABASE {} OWNER {} ALLOW_CONNECTIONS false").format(schema, user))
             elif owner != keyspace.user:
                 await root.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(schema, user))
             await root.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(schema))
+            if await asking.unopened(root, keyspace.schema):
+                await root.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(schema))
         async with self._connected(keyspace.schema) as inside:
             if await asking.one(inside, "SELECT to_regclass('kine') IS NOT NULL"):
                 await inside.execute(sql.SQL("ALTER TABLE kine OWNER TO {}").format(user))
@@ -169,7 +174,7 @@ class PostgresStore:
                 return Usage(bytes=int(await asking.one(inside, asking.STANDING)), keys=rows, writes=writes)
         except StoreDenied:  # which is also said of a database that is not there
             async with self._connected(HOME) as root:
-                if await asking.owner(root, keyspace.schema) is None:
+                if await asking.owner(root, keyspace.schema) is None or await asking.unopened(root, keyspace.schema):
                     return Usage(bytes=0, keys=0)
             raise
 
@@ -189,7 +194,8 @@ class PostgresStore:
             role = await asking.one(root, "SELECT 1 FROM pg_roles WHERE rolname = %s", keyspace.user)
             if role is not None:
                 await root.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(user))
-            rows = await self._rows(keyspace.schema) if owner is not None else 0
+            empty = owner is None or await asking.unopened(root, keyspace.schema)
+            rows = 0 if empty else await self._rows(keyspace.schema)
             await root.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(schema))
             await root.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(user))
             left = await asking.one(root, "SELECT 1 FROM pg_roles WHERE rolname = %s", keyspace.user)
@@ -208,7 +214,7 @@ class PostgresStore:
     async def is_tenants(self, keyspace: Keyspace) -> bool:
         """Nothing in it but kine's table; without that it has to be called like a UID."""
         async with self._connected(HOME) as root:
-            if await asking.owner(root, keyspace.schema) is None:
+            if await asking.owner(root, keyspace.schema) is None or await asking.unopened(root, keyspace.schema):
                 return named_by_us(keyspace.schema)
         async with self._connected(keyspace.schema) as inside:
             kine = await asking.one(inside, "SELECT to_regclass('kine') IS NOT NULL")
