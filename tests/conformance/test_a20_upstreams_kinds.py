@@ -62,7 +62,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iterat
     server = ApiServer(tmp_path_factory.mktemp("released"), plain_etcd, prefix="/released").start()
     try:
         file = server.folder / "kinds.yaml"
-        file.write_text(yaml.safe_dump_all([each.theirs for each in upstream.pairs()]))
+        file.write_text(yaml.dump_all([each.theirs for each in upstream.pairs()], Dumper=yaml.CSafeDumper))
         server.kubectl("apply", "--server-side", f"--filename={file}")
         server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
         yield server

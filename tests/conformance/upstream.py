@@ -51,13 +51,14 @@ def module(name: str) -> Path:
     return capi_repository.fetched(table()["modules"][name], TABLE)
 
 
+@cache
 def pairs() -> list[Pair]:
     """All kinds that upstream has, by the file of ours."""
     found = []
     for name, row in table()["modules"].items():
         for ours, theirs in row["crds"].items():
-            document = yaml.safe_load((module(name) / theirs).read_text())
-            found.append(Pair(document["spec"]["names"]["kind"], document, yaml.safe_load((CONFIG / ours).read_text())))
+            document = _read(module(name) / theirs)
+            found.append(Pair(document["spec"]["names"]["kind"], document, _read(CONFIG / ours)))
     return found
 
 
@@ -97,6 +98,12 @@ def _words(theirs: Schema, ours: Schema) -> Iterator[str]:
     yield from (f"required {each}" for each in ours.get("required") or () if each not in (theirs.get("required") or ()))
     if {each["rule"] for each in ours.get(RULES) or ()} - {each["rule"] for each in theirs.get(RULES) or ()}:
         yield "rules"
+
+
+def _read(file: Path) -> Manifest:
+    """By the C parser, for CRDs are long."""
+    found: Manifest = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+    return found
 
 
 def _schema(version: dict[str, Any]) -> Schema:
