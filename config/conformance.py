@@ -13,6 +13,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -43,11 +44,13 @@ TABLE = """
 """
 
 
+@cache
 def rows() -> dict[str, dict[str, Any]]:
     """The acceptance list."""
     return tomllib.loads(ROWS.read_text())
 
 
+@cache
 def tests() -> dict[str, list[tuple[str, str]]]:
     """Row → (file, function) of the tests that are named after it, in the order of files and lines."""
     found: dict[str, list[tuple[str, str]]] = {}
