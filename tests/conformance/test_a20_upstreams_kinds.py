@@ -77,7 +77,7 @@ def examples() -> list[Manifest]:
     for name, folders in FOLDERS.items():
         for file in sorted(each for folder in folders for each in (upstream.module(name) / folder).rglob("*.yaml")):
             for each in yaml.safe_load_all(filled(file.read_text())):
-                if each and each["kind"] in kinds:
+                if each and each.get("kind") in kinds:  # kustomization.yaml need not say its
                     found.append(numbered(each, file.stem, len(found)))
     return found
 
