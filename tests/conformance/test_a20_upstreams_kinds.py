@@ -23,6 +23,7 @@ from tests.conformance.upstream import Pair
 DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
 BY_TEMPLATE, IN_TEMPLATE = "KamajiControlPlaneTemplate", "spec.template.spec"
 HOSTED = "v1.34.4"  # upstream's objects ask for versions that nobody hosts any more
+BROKEN = {"kamaji_v1alpha1_tenantcontrolplane_konnectivity"}  # refused by upstream's own CRD: its indentation is wrong
 FOLDERS = {"provider": ("config/samples", "templates"), "operator": ("config/samples",)}
 
 
@@ -77,7 +78,9 @@ def examples() -> list[Manifest]:
     for name, folders in FOLDERS.items():
         for file in sorted(each for folder in folders for each in (upstream.module(name) / folder).rglob("*.yaml")):
             for each in yaml.safe_load_all(filled(file.read_text())):
-                if each and each.get("kind") in kinds:  # kustomization.yaml need not say its
+                if (
+                    each and each.get("kind") in kinds and file.stem not in BROKEN
+                ):  # kustomization.yaml need not say its
                     found.append(numbered(each, file.stem, len(found)))
     return found
 
@@ -117,9 +120,9 @@ def stored(server: ApiServer, manifests: list[Manifest]) -> dict[str, Any]:
 
 
 def differing(theirs: Any, ours: Any, path: str = "spec") -> Iterator[str]:
-    """Paths at which the two say something else."""
+    """Paths at which ours says something else than theirs; what only ours knows is not said by any user of theirs."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted({*theirs, *ours}):
+        for key in sorted(theirs):
             yield from differing(theirs.get(key), ours.get(key), f"{path}.{key}")
     elif theirs != ours:
         yield path
