@@ -6,11 +6,13 @@ LAB := .venv/bin/lab
 LABS := lab lab-2
 # A run that is ended before its end has told by then what failed (tests/telling.py); at its end it tells what took long.
 TOLD := --tb=short --durations=25 --durations-min=1
+# What the runs said, for `make recorded`.
+RESULTS := build/junit
 # Tests to run where not those of every day: pytest's `-m`.
 CHOICE :=
 HANDS := $(foreach each,$(LABS),--tx "popen//python=$(LAB) run --lab $(each) -- .venv/bin/python")
 
-.PHONY: help setup lock check generate integration e2e test nightly soak demo demo-down bench conformance install release docs
+.PHONY: help setup lock check generate integration e2e test nightly recorded soak demo demo-down bench conformance install release docs
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,19 +47,22 @@ check: setup ## format, lint, types, import law, unit and golden tests; under tw
 
 integration: setup ## against real etcd and kube-apiserver on loopback
 	$(LAB) build
-	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile $(TOLD) $(CHOICE)
+	$(PYTEST) tests/integration tests/conformance --numprocesses 2 --dist loadfile $(TOLD) $(CHOICE) --junitxml=$(RESULTS)/integration.xml
 
 e2e: setup ## in labs: pods, joined workers, clusterctl, Cluster API
 	$(LAB) build && $(LAB) image build
 	pids=; for each in $(LABS); do { $(LAB) up --lab $$each && $(LAB) deploy --lab $$each; } & pids="$$pids $$!"; done; \
 	up=0; for each in $$pids; do wait $$each || up=1; done; exit $$up
-	$(PYTEST) tests/lab $(TOLD) $(CHOICE)
-	$(PYTEST) tests/e2e --dist loadfile $(HANDS) $(TOLD) $(CHOICE)
+	$(PYTEST) tests/lab $(TOLD) $(CHOICE) --junitxml=$(RESULTS)/lab.xml
+	$(PYTEST) tests/e2e --dist loadfile $(HANDS) $(TOLD) $(CHOICE) --junitxml=$(RESULTS)/e2e.xml
 
 test: check integration e2e ## all three rings, but for what `make nightly` adds
 
 nightly: ## all three rings whole: Cluster API's own specs, a choice of Kubernetes', upgrades from before, two clusters, many Clusters
 	$(MAKE) test CHOICE="-m 'not soak'"
+
+recorded: setup ## docs/conformance.md says what the last runs of `make test` or `make nightly` said, row by row
+	.venv/bin/python config/conformance.py --record $(wildcard $(RESULTS)/*.xml)
 
 soak: setup ## each rotation by itself under clients that ask, and certificates of minutes for an hour; about two hours
 	$(LAB) up && $(LAB) deploy

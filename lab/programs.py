@@ -46,6 +46,7 @@ class Module:
     godebug: str = ""
     replace: dict[str, str] = field(default_factory=dict)
     tests: str = ""  # a folder of ours with a Go test that leans on the module; that is what is built
+    nightly: bool = False  # built when a test asks for it, not by `lab build`: no test of every day does
 
     @property
     def home(self) -> Path:
@@ -139,7 +140,7 @@ def missing() -> Iterator[tuple[Module, str]]:
     """What `lab build` still has to build."""
     for module in modules().values():
         for program in module.programs:
-            if not (module.folder() / program).exists():
+            if not module.nightly and not (module.folder() / program).exists():
                 yield module, program
 
 

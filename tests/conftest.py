@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import sharing
+from tests import recording, sharing
 from tests.telling import Telling
 
 LONG_RINGS = {"integration", "conformance", "e2e"}
@@ -41,6 +41,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Telling(terminal, files=config.getoption("dist", "no") != "no"))
+        recording.describe(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

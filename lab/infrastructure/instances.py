@@ -5,6 +5,7 @@ Every step can be repeated and interrupted. Machines are never repaired: one tha
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from lab.machine import Machine
 from lab.state import Lab
 from provider.manifest import Manifest
 
+PROVIDER_ID = re.compile(r"lab://([a-z0-9][a-z0-9-]*)/.+")
 WORDS = {
     "absent": ("Bootstrapping", "the machine carries out its bootstrap data"),
     "running": ("Bootstrapping", "the machine carries out its bootstrap data"),
@@ -29,14 +31,22 @@ class NameTakenError(Exception):
 
 @dataclass(frozen=True)
 class Instances:
-    """The machines of one lab that belong to LabMachines; name and UID of the object say which is whose."""
+    """The machines of one lab that belong to LabMachines; name and UID of the object say which is whose.
+
+    A LabMachine that `clusterctl move` brought from another lab's management cluster keeps its machine, which stays there.
+    """
 
     lab: Lab
 
-    @property
-    def ownership(self) -> Ownership:
-        """Which LabMachine has which machine."""
-        return Ownership(self.lab.root / "labmachines")
+    def machine(self, raw: Manifest) -> Machine:
+        """The machine of a LabMachine, in the lab that its provider ID names."""
+        said = PROVIDER_ID.fullmatch((raw.get("spec") or {}).get("providerID") or "")
+        home = Lab(said[1]) if said else self.lab
+        return (home if home.root.exists() else self.lab).machine(raw["metadata"]["name"])
+
+    def ownership(self, machine: Machine) -> Ownership:
+        """Which LabMachine has which machine of the machine's lab."""
+        return Ownership(machine.lab.root / "labmachines")
 
     def boot(self, raw: Manifest, data: bytes) -> Outcome:
         """Make the machine and have it carry out its bootstrap data, each unless that is done; how far it is."""
@@ -53,8 +63,8 @@ class Instances:
 
     def alive(self, raw: Manifest) -> Outcome:
         """What is to be said of a machine that was bootstrapped."""
-        machine = self._machine(raw)
-        if self.ownership.owner(machine.name) != raw["metadata"]["uid"] or not machine.exists():
+        machine = self.machine(raw)
+        if self.ownership(machine).owner(machine.name) != raw["metadata"]["uid"] or not machine.exists():
             return Outcome(
                 reason="MachineGone", message="the lab's machine is gone; delete the Machine to get a new one"
             )
@@ -65,18 +75,18 @@ class Instances:
 
     def end(self, raw: Manifest) -> None:
         """Machine, then claim: interrupted in between, the next pass goes on."""
-        machine, uid = self._machine(raw), raw["metadata"]["uid"]
-        if self.ownership.owner(machine.name) == uid:
+        machine, uid = self.machine(raw), raw["metadata"]["uid"]
+        if self.ownership(machine).owner(machine.name) == uid:
             machine.delete()
-            self.ownership.drop(machine.name, uid)
+            self.ownership(machine).drop(machine.name, uid)
 
     def provider_id(self, raw: Manifest) -> str:
         """The same that the machine's kubelet registers its Node with."""
-        return f"lab://{self._metadata(self._machine(raw))['instance_id']}"
+        return f"lab://{self._metadata(self.machine(raw))['instance_id']}"
 
     def _booted(self, raw: Manifest, data: bytes) -> bootstrap.Progress:
         """Refused data makes no machine."""
-        machine = self._machine(raw)
+        machine = self.machine(raw)
         config = cloudconfig.parse(data, self._metadata(machine))
         bootstrap.check(config)
         self._claim(machine, raw)
@@ -88,21 +98,21 @@ class Instances:
         return progress
 
     def _claim(self, machine: Machine, raw: Manifest) -> None:
-        uid, owner = raw["metadata"]["uid"], self.ownership.owner(machine.name)
+        uid, owner = raw["metadata"]["uid"], self.ownership(machine).owner(machine.name)
         if owner not in (None, uid) and (raw.get("spec") or {}).get("providerID") == self.provider_id(raw):
             # `clusterctl move` made the object anew; that it had the machine stands in its spec.
-            self.ownership.hand_on(machine.name, uid)
+            self.ownership(machine).hand_on(machine.name, uid)
         if machine.exists() and owner is None:
             advice = f"delete it with `lab machine delete {machine.name}`"
             raise NameTakenError(f"the lab has a machine {machine.name} that is no LabMachine: {advice}")
-        if not self.ownership.claim(machine.name, uid):
+        if not self.ownership(machine).claim(machine.name, uid):
             advice = "delete that one, or name this one otherwise"
             raise NameTakenError(f"another LabMachine has the lab's machine {machine.name}: {advice}")
 
     def _told(self, raw: Manifest, progress: bootstrap.Progress) -> Outcome:
         if progress.state == "done":
             return self.alive(raw)
-        machine = self._machine(raw)
+        machine = self.machine(raw)
         reason, message = WORDS[progress.state]
         if progress.state in ("failed", "interrupted"):
             said = f": {progress.message}" if progress.message else ""
@@ -110,12 +120,9 @@ class Instances:
             message = f"{message}{said}; see {log}, then delete the Machine to get a new one"
         return Outcome(reason=reason, message=message, addresses=_addresses(machine))
 
-    def _machine(self, raw: Manifest) -> Machine:
-        return self.lab.machine(raw["metadata"]["name"])
-
     def _metadata(self, machine: Machine) -> dict[str, str]:
         """What `ds.meta_data` holds in templates of bootstrap data."""
-        return {"instance_id": f"{self.lab.name}/{machine.name}", "local_hostname": machine.name}
+        return {"instance_id": f"{machine.lab.name}/{machine.name}", "local_hostname": machine.name}
 
 
 def _addresses(machine: Machine) -> tuple[tuple[str, str], ...]:

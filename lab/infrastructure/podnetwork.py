@@ -20,6 +20,7 @@ from lab.infrastructure.instances import Instances
 from lab.infrastructure.status import provisioned
 from lab.machine import Machine
 from lab.network import ip
+from lab.state import Lab
 from provider.api import kinds as core
 from provider.api import names
 from provider.cluster import connect
@@ -56,18 +57,20 @@ class PodNetworkPass:
             nodes = await tenant.list(core.NODE)
         finally:
             await tenant.close()
-        subnets = {
-            machines[each]["metadata"]["name"]: subnet for each, subnet in pod_cidrs(nodes).items() if each in machines
-        }
-        missed = await asyncio.to_thread(self._keep, subnets)
-        return ROUND if len(subnets) == len(machines) and not missed else JOINING
+        labs: dict[Lab, dict[str, str]] = {}
+        for each, subnet in pod_cidrs(nodes).items():
+            if each in machines:
+                machine = self.instances.machine(machines[each])
+                labs.setdefault(machine.lab, {})[machine.name] = subnet
+        missed = [name for each in labs.items() for name in await asyncio.to_thread(self._keep, *each)]
+        return ROUND if sum(map(len, labs.values())) == len(machines) and not missed else JOINING
 
-    def _keep(self, subnets: Mapping[str, str]) -> list[str]:
-        """Bridge networks and routes of one Cluster's machines; which of them went away meanwhile.
+    def _keep(self, lab: Lab, subnets: Mapping[str, str]) -> list[str]:
+        """Bridge networks and routes of one Cluster's machines in a lab; which of them went away meanwhile.
 
         Those that are off get theirs when they run.
         """
-        lab, missed = self.instances.lab, list[str]()
+        missed = list[str]()
         known = lab.network().allocated()  # to ask a machine that is gone for its address would give it a new one
         running = [lab.machine(each) for each in sorted(subnets) if each in known and lab.machine(each).running()]
         routes = {subnets[each.name]: known[each.name] for each in running}

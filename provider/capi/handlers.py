@@ -32,7 +32,8 @@ def room(runtime: Runtime, registry: kopf.OperatorRegistry) -> Coroutine[Any, An
     async def control_plane_moved(name: str, namespace: str | None, **_: Any) -> None:
         queue.add((namespace or "", name))
 
-    @kopf.on.event(names.CAPI_GROUP, "v1beta2", kinds.CLUSTER.plural, registry=registry)
+    # In the version that is served first: a core of before 1.11 has no v1beta2.
+    @kopf.on.event(names.CAPI_GROUP, kinds.CLUSTER.plural, registry=registry)
     async def cluster_moved(name: str, namespace: str | None, spec: kopf.Spec, type: str | None, **_: Any) -> None:
         reference = None if type == "DELETED" else spec.get("controlPlaneRef")
         for key in renamed(named, (namespace or "", name), reference):

@@ -30,6 +30,17 @@ from provider.cluster.errors import Forbidden, NotFound
 from provider.manifest import Manifest, meta
 
 
+async def owner(cluster: client.Cluster, raw: Manifest) -> Manifest | None:
+    """The Cluster that owns the object, in the version that is served first; None without one, or where its kind is unknown."""
+    if not (name := owner_name(raw)):
+        return None
+    try:
+        kind = await cluster.discover(names.CAPI_GROUP, kinds.CLUSTER.kind)
+    except NotFound:
+        return None
+    return await cluster.get(kind, name, raw["metadata"]["namespace"])
+
+
 def owner_name(raw: Manifest) -> str | None:
     """Name of the Cluster that owns the object. Owners of other kinds, such as the topology's shim Secret, do not count."""
     for each in raw["metadata"].get("ownerReferences") or ():

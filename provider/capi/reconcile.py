@@ -88,8 +88,7 @@ class ControlPlanePass:
         if raw is None or self._is_anothers(raw):
             measures.gone(key)
             return None
-        owner_name = observe.owner_name(raw)
-        owner = await self.cluster.get(kinds.CLUSTER, owner_name, namespace) if owner_name else None
+        owner = await observe.owner(self.cluster, raw)
         if owner is None:
             measures.gone(key)
             return await self._without_cluster(raw)

@@ -22,10 +22,10 @@ from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.manifest import Manifest, meta
+from provider.manifest.condition import find
 from tests.e2e.asking import asking
 from tests.e2e.conftest import VERSION, until
 from tests.e2e.two_labs import Side, deployed, joined
-from tests.e2e.walled import Worker
 
 pytestmark = pytest.mark.nightly
 
@@ -33,6 +33,7 @@ THERE, USER = "kamaji-tenants", "kamaji-external"
 ACCESS = Path(__file__).parents[2] / "config" / "externalcluster" / "access.yaml"
 SECRET = "other-cluster"
 STORE, PORT = "outside", 31443
+MACHINES = "machines.cluster.x-k8s.io,labmachines"
 
 
 @pytest.fixture(scope="module")
@@ -167,13 +168,39 @@ def moved(source: Side, target: Side, namespace: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def running(tenant: Cluster) -> dict[str, tuple[str, int]]:
-    """UIDs of the tenant's nodes and pods, and how often containers were started again."""
-    found = [*await tenant.list(kinds.NODE), *await tenant.list(kinds.POD)]
-    counts = [sum(c["restartCount"] for c in each["status"].get("containerStatuses") or ()) for each in found]
-    return {
-        each["metadata"]["name"]: (each["metadata"]["uid"], count) for each, count in zip(found, counts, strict=True)
+async def running(tenant: Cluster) -> dict[str, tuple[str, int | str]]:
+    """UIDs of the tenant's nodes and pods; since when the nodes are Ready, and how often containers were started again."""
+    nodes, pods = await tenant.list(kinds.NODE), await tenant.list(kinds.POD)
+    ready = {each["metadata"]["name"]: find(each["status"]["conditions"], "Ready") or {} for each in nodes}
+    assert all(each.get("status") == "True" for each in ready.values()), ready
+    since = {name: said["lastTransitionTime"] for name, said in ready.items()}
+    counts = {
+        each["metadata"]["name"]: sum(c["restartCount"] for c in each["status"].get("containerStatuses") or ())
+        for each in pods
     }
+    return {
+        each["metadata"]["name"]: (each["metadata"]["uid"], (since | counts)[each["metadata"]["name"]])
+        for each in (*nodes, *pods)
+    }
+
+
+def machines(side: Side, namespace: str) -> dict[str, str]:
+    """The node of each Machine that runs, whose infrastructure object is ready."""
+    ready = {
+        each["metadata"]["name"]
+        for each in side.found("labmachines", "-n", namespace)
+        if (find((each.get("status") or {}).get("conditions"), "Ready") or {}).get("status") == "True"
+    }
+    found = [each for each in side.found("machines", "-n", namespace) if each["status"].get("phase") == "Running"]
+    return {
+        each["metadata"]["name"]: each["status"]["nodeRef"]["name"]
+        for each in found
+        if each["spec"]["infrastructureRef"]["name"] in ready
+    }
+
+
+async def have(side: Side, namespace: str, wanted: dict[str, str]) -> bool:
+    return await asyncio.to_thread(machines, side, namespace) == wanted
 
 
 def available(side: Side, namespace: str) -> None:
@@ -185,14 +212,12 @@ def endpoints(side: Side, endpoint: str) -> None:
     side.kubectl("patch", "datastore", STORE, "--type=merge", "-p", patch)
 
 
-async def test_a14_a_cluster_moves_with_its_pods_and_comes_back_once_its_store_is_reached(
+async def test_a14_a_cluster_moves_with_its_machines_and_pods_and_comes_back_once_its_store_is_reached(
     here: Side, there: Side, store: Etcd, endpoint: dict[str, Any], namespace: str
 ) -> None:
-    objects = generated("roams", namespace, workers=0)
-    objects = {kind: objects[kind] for kind in ("Cluster", "KamajiControlPlane", "LabCluster")}
+    objects = generated("roams", namespace, workers=1)
     objects["Cluster"]["spec"]["controlPlaneEndpoint"] = endpoint
     objects["KamajiControlPlane"]["spec"] |= {"dataStoreName": STORE, "network": {"serviceType": "NodePort"}}
-    worker = Worker.called("roams-worker")
     with named(here, there, "roams", namespace):
         here.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects.values()))
         available(here, namespace)
@@ -200,23 +225,24 @@ async def test_a14_a_cluster_moves_with_its_pods_and_comes_back_once_its_store_i
         kubeconfig = base64.b64decode(secret)
         tenant = await connect.from_kubeconfig(kubeconfig)
         try:
-            await worker.join(tenant, "{host}:{port}".format(**endpoint), wall=False)
             await tenant.apply(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"said": "before"}), manager="e2e")
-            before = await settled(tenant)
+            before, had = await settled(tenant), machines(here, namespace)
+            assert set(had.values()) == {each["metadata"]["name"] for each in await tenant.list(kinds.NODE)}
             async with asking(kubeconfig) as answers:
                 await asyncio.to_thread(moved, here, there, namespace)
                 await asyncio.to_thread(available, there, namespace)
-                assert not here.found("clusters.cluster.x-k8s.io,tenantcontrolplanes,machines", "-n", namespace)
+                assert not here.found(f"clusters.cluster.x-k8s.io,tenantcontrolplanes,{MACHINES}", "-n", namespace)
+                await until(lambda: have(there, namespace, had), "its machines run on, there")
                 await until(lambda: none_here(here, namespace), "what served here has gone")
                 assert await until(lambda: running(tenant), "nodes and pods are told of") == before
                 await asyncio.to_thread(back, here, there, store, namespace)
+                await until(lambda: have(here, namespace, had), "its machines run on, here again")
                 assert await until(lambda: running(tenant), "nodes and pods are told of") == before
             answers.faultless()
             kept = await until(lambda: tenant.get(kinds.CONFIG_MAP, "kept", "default"), "what it knew is there")
             assert (kept or {})["data"] == {"said": "before"}
         finally:
             await tenant.close()
-            await worker.end()
 
 
 def back(here: Side, there: Side, store: Etcd, namespace: str) -> None:
@@ -237,7 +263,7 @@ async def none_here(here: Side, namespace: str) -> bool:
     return not await asyncio.to_thread(here.found, "pods,deployments,services", "-n", namespace)
 
 
-async def settled(tenant: Cluster) -> dict[str, tuple[str, int]]:
+async def settled(tenant: Cluster) -> dict[str, tuple[str, int | str]]:
     """What runs, once all does."""
 
     async def all_ready() -> bool:

@@ -1,8 +1,13 @@
-"""The fields of Cluster API's Cluster (cluster.x-k8s.io/v1beta2) that the room reads. Read only; core owns the object."""
+"""The fields of Cluster API's Cluster that the room reads, as cluster.x-k8s.io/v1beta2 calls them. Read only; core owns it.
+
+A core that speaks contract v1beta1 alone serves the Cluster as v1beta1: what that calls otherwise is read from there.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from pydantic import model_validator
 
 from provider.api.meta import ObjectMeta
 from provider.api.model import Model
@@ -42,6 +47,14 @@ class ObjectReference(Model):
     kind: str = ""
     name: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_version(cls, said: Any) -> Any:
+        """A Cluster of v1beta1 names the group together with a version, of which the contract's label knows better."""
+        if not isinstance(said, dict) or "apiGroup" in said or "apiVersion" not in said:
+            return said
+        return {**said, "apiGroup": str(said["apiVersion"]).rpartition("/")[0]}
+
 
 class ClusterSpec(Model):
     """What the user wants of the Cluster. `topology` is only there or not."""
@@ -65,6 +78,14 @@ class ClusterStatus(Model):
     """How far core is."""
 
     initialization: ClusterInitialization = ClusterInitialization()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ready(cls, said: Any) -> Any:
+        """A Cluster of v1beta1 calls provisioned what is ready."""
+        if not isinstance(said, dict) or "initialization" in said or "infrastructureReady" not in said:
+            return said
+        return {**said, "initialization": {"infrastructureProvisioned": said["infrastructureReady"]}}
 
 
 class Cluster(Model):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import programs
+from lab import capi_repository, programs
 from lab.servers import ApiServer
 from tests.integration.templates.provider_kinds import documents, providers
 
@@ -116,6 +116,35 @@ def test_every_provider_that_the_page_installs_is_one_that_clusterctl_knows(tmp_
     assert named <= known
     (metal3,) = [each for each in asked if each["infrastructure"] == "metal3"]
     assert metal3["ipam"] == "metal3", "without the kinds of its provider of addresses Metal3's does not start"
+
+
+def test_classes_are_switched_on_in_the_file_that_the_page_makes(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    manager = capi_repository.module("cluster-api") / "core" / "config" / "manager" / "manager.yaml"
+    assert "ClusterTopology=${CLUSTER_TOPOLOGY:=false}" in manager.read_text(), "who says nothing gets no classes"
+    assert yaml.safe_load(config.read_text())["CLUSTER_TOPOLOGY"] == "true"
+
+
+def test_an_image_of_ones_own_is_the_one_that_is_installed(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    (section,) = re.findall(rf"^## {INSTALL}\n(.*?)(?=^## )", PAGE, re.DOTALL | re.MULTILINE)
+    (said,) = re.findall(r"^```yaml\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    config.write_text(config.read_text() + said)
+    words = ["generate", "provider", "--control-plane", "kamaji:v0.1.0", f"--config={config}"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLUSTERCTL_DISABLE_VERSIONCHECK": "true"}
+    command = [programs.path("clusterctl"), *words]
+    text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    images = set(re.findall(r"image: (\S+/provider:\S+)", text))
+    assert images == {"registry.example.com/team/provider:v0.1.0"}
+    assert next(iter(images)) in section, "it is the one that was built"
+
+
+def configured(home: Path) -> Path:
+    """clusterctl's file of a user who has typed the first section, but for its last line, which asks clusterctl."""
+    script = "".join(blocks(INSTALL)).rpartition("clusterctl generate provider")[0]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    subprocess.run(["bash", "-euc", script], cwd=ROOT, env=environment, check=True)
+    return home / ".config" / "cluster-api" / "clusterctl.yaml"
 
 
 def test_the_autoscaler_may_read_the_machine_templates_of_all_our_templates() -> None:

@@ -30,7 +30,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def kept(lab: Lab, subnets: dict[str, str]) -> list[str]:
-    return PodNetworkPass(cast("Any", None), Instances(lab))._keep(subnets)
+    return PodNetworkPass(cast("Any", None), Instances(lab))._keep(lab, subnets)
 
 
 def test_machines_that_vanish_during_a_pass_are_a_line_each_and_looked_at_again(

@@ -73,6 +73,20 @@ def test_of_a_cluster_only_what_the_contract_names_is_read() -> None:
     assert not cluster.status.initialization.control_plane_initialized
 
 
+def test_a_cluster_as_v1beta1_is_read_like_one_of_today() -> None:
+    reference = {"kind": "LabCluster", "name": "demo", "namespace": "team"}
+    older = Cluster.parse(
+        {
+            "metadata": {"name": "demo"},
+            "spec": {"infrastructureRef": {**reference, "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1"}},
+            "status": {"infrastructureReady": True, "controlPlaneReady": False},
+        }
+    )
+    assert older.spec.infrastructure_ref is not None
+    assert older.spec.infrastructure_ref.api_group == "infrastructure.cluster.x-k8s.io"
+    assert older.status.initialization.infrastructure_provisioned
+
+
 @pytest.mark.parametrize(
     ("endpoint", "valid"),
     [
