@@ -8,12 +8,12 @@ from provider.api import kinds
 from provider.api.kinds import Kind
 from provider.cli import checks, output, reading
 from provider.cli import doctor as examining
-from provider.cli import leaving as going
 from provider.cli.format import Format
 from provider.cli.session import Session
 from provider.cli.trouble import ASKED_AND_NO
 from provider.cluster.errors import NotFound
 from provider.manifest import Manifest
+from provider.overview import leaving as going
 
 
 async def doctor(session: Session, form: Format) -> int:
