@@ -67,7 +67,13 @@ function finding(each) {
     el("h3", {}, `${each.condition}: ${each.reason}`, each.since ? ` (for ${each.since})` : ""),
     el("p", {}, each.message),
     el("p", {}, el("strong", {}, "Next: "), each.next),
-    each.look.length ? el("pre", {}, el("code", {}, each.look.join("\n"))) : "");
+    commands(each.look),
+    each.mend.length ? el("p", {}, each.mend.length === 1 ? "This mends it:" : "One of these mends it:") : "",
+    commands(each.mend));
+}
+
+function commands(some) {
+  return some.length ? el("pre", {}, el("code", {}, some.join("\n"))) : "";
 }
 
 export function stores(said) {
