@@ -25,7 +25,8 @@ def _stuck(view: View) -> list[Condition]:
         or not (deployment.get("status") or {}).get("readyReplicas")
     ):
         return []
-    if (found := podstatus.hindrance(view.pods)) is None:
+    wanted = [each for each in view.pods if not each["metadata"].get("deletionTimestamp")]
+    if (found := podstatus.hindrance(wanted)) is None:
         return []
     reason, message = found
     return [

@@ -182,7 +182,8 @@ def test_what_is_set_and_may_be_the_cause_is_taken_back_by_a_command_and_nothing
 
 
 def test_what_cluster_api_asks_for_is_mended_where_it_is_asked_for() -> None:
-    owner = {"kind": "KamajiControlPlane", "name": "asks", "controller": True}
+    version = "controlplane.cluster.x-k8s.io/v1alpha2"
+    owner = {"apiVersion": version, "kind": "KamajiControlPlane", "name": "asks", "uid": "u", "controller": True}
     (finding,) = said(asking(FLAGGED, HELD, ownerReferences=[owner])).findings
     assert [each.partition("   #")[0] for each in finding.advice.mend] == [
         "kubectl -n team edit kamajicontrolplane asks"

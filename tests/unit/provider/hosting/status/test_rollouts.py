@@ -31,7 +31,7 @@ def deployment(*, ready: int, updated: int) -> Manifest:
 
 
 def told(ready: int, *pods: Manifest) -> list[tuple[str, str, str, str]]:
-    found = view(tenant(), deployment(ready=ready, updated=1), pods=list(pods))
+    found = view(tenant(), deployment(ready=ready, updated=1), *pods)
     return [(each.type, each.status, each.reason, each.message) for each in rollouts.conditions(found)]
 
 
@@ -50,8 +50,14 @@ def test_while_none_serves_another_condition_tells_of_it() -> None:
     assert told(0, pod("demo-new", ready=False, **FLAG)) == []
 
 
+def test_one_that_ends_is_not_told_of() -> None:
+    ending = pod("demo-new", ready=False, **FLAG)
+    ending["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    assert told(1, ending, pod("demo-old", ready=True)) == []
+
+
 def test_once_all_are_there_nothing_is_told() -> None:
     rolled = deployment(ready=1, updated=1)
     rolled["status"]["replicas"] = 1
-    found = view(tenant(), rolled, pods=[pod("demo-gone", ready=False, **FLAG)])
+    found = view(tenant(), rolled, pod("demo-gone", ready=False, **FLAG))
     assert rollouts.conditions(found) == []
