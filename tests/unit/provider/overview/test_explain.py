@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -155,7 +156,7 @@ def asking(spec: dict[str, Any], *conditions: dict[str, Any], **more: Any) -> Ma
     found["spec"] |= {
         "kubernetes": {"version": "v1.36.3", "kubelet": {}},
         "controlPlane": {"service": {"serviceType": "ClusterIP"}},
-        **spec,
+        **deepcopy(spec),
     }
     return found
 

@@ -11,7 +11,7 @@ from provider.hosting.status import rollouts
 from provider.manifest import Manifest, meta
 from tests.golden.world import tenant, view
 
-CRASHES = {"name": "kube-apiserver", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+CRASHES = {"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
 FLAG = {**CRASHES, "lastState": {"terminated": {"message": "Error: unknown flag: --no-such-flag\n"}}}
 
 
