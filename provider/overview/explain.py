@@ -16,7 +16,7 @@ from provider.api import names
 from provider.hosting.status.tenant import ORDER
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find, holds
-from provider.overview import listing, mending
+from provider.overview import listing, mending, tree
 from provider.overview.rows import age, clean
 from provider.overview.runbook import Advice
 
@@ -99,6 +99,16 @@ def _headline(found: Manifest, name: str, ready: bool, findings: Sequence[Findin
     if listing.state(found) == "Sleeping":
         return f"{name} sleeps."
     return f"{name} is not ready."
+
+
+def health(kind: str, status: str) -> str:
+    """Of a condition, as of the objects in a tree."""
+    if kind in POSITIVE:
+        bad = kind == "Stalled"
+        return tree.OK if status != "True" or kind == "Placed" else tree.BAD if bad else tree.WAITING
+    if status == "Unknown":
+        return tree.WAITING
+    return tree.BAD if _fails(kind, status) else tree.OK
 
 
 def _findings(found: Manifest, now: datetime) -> Iterable[Finding]:

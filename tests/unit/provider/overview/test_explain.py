@@ -208,3 +208,21 @@ def test_fields_of_the_runbook_are_there() -> None:
     paths = {f"spec.{each}" for _, advice in runbook.groups() for each in advice.fields}
     assert paths
     assert paths <= {each.path for each in fields.of("TenantControlPlane")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "word"),
+    [
+        ("Ready", "True", "ok"),
+        ("Ready", "False", "bad"),
+        ("Ready", "Unknown", "waiting"),
+        ("Reconciling", "True", "waiting"),
+        ("Paused", "True", "waiting"),
+        ("Stalled", "True", "bad"),
+        ("Placed", "True", "ok"),
+        ("ExpiringSoon", "True", "bad"),
+        ("RolledOut", "False", "bad"),
+    ],
+)
+def test_a_condition_has_the_health_that_people_read_out_of_it(kind: str, status: str, word: str) -> None:
+    assert explain.health(kind, status) == word
