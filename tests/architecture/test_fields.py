@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from docs import evidence, fields
@@ -15,6 +17,28 @@ PROVEN = fields.proven()
 def test_every_field_has_a_test_that_fails_when_it_is_ignored(kind: str) -> None:
     untested = sorted(each for each in fields.settable(kind) if (kind, each) not in PROVEN)
     assert not untested, f"mark a test of them with @pytest.mark.fields({kind!r}, …)"
+
+
+@pytest.mark.parametrize("kind", fields.KINDS)
+def test_of_every_field_it_is_said_what_it_is_for(kind: str) -> None:
+    silent = [each.path for each in fields.of(kind)[1:] if len(fields.said(each)) < 15]
+    assert not silent, "say it at the field in its model, or in provider/api/descriptions.toml"
+
+
+def test_the_table_of_descriptions_names_fields_that_there_are_and_that_say_nothing_themselves() -> None:
+    there: dict[str, dict[str, str]] = {}
+    for each in fields.KINDS.values():
+        for name, said_of in each.model_json_schema(by_alias=True)["$defs"].items():
+            there.setdefault(name, {}).update(said_of.get("properties", {}))
+    for name, said in crd.descriptions().items():
+        assert said.keys() <= there[name].keys(), name
+        twice = [field for field in said if there[name][field].get("description") and not opaque(there[name][field])]
+        assert not twice, name
+
+
+def opaque(field: Any) -> bool:
+    """Of another API group: what it says of itself is its type."""
+    return bool(field.get(crd.OPAQUE))
 
 
 def test_a_marker_names_fields_that_there_are() -> None:
