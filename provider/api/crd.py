@@ -77,8 +77,11 @@ def described(models: dict[str, Schema]) -> dict[str, Schema]:
     for name, fields in descriptions().items():
         properties = models.get(name, {}).get("properties", {})
         for field in fields.keys() & properties.keys():
-            said = properties[field].get("description")
-            properties[field]["description"] = f"{said}: {fields[field]}" if said else fields[field]
+            node = properties[field]
+            if node.get(OPAQUE):
+                node["description"] = f"{node.get('description', 'any JSON')}: {fields[field]}"
+            else:
+                node.setdefault("description", fields[field])
     return models
 
 
