@@ -192,7 +192,8 @@ async def _tenants(kubeconfig: str | None, patience: float) -> dict[Any, list[An
 
     cluster = await connect.from_file(kubeconfig) if kubeconfig else await connect.in_cluster()
     loop = asyncio.get_running_loop()
-    last, found = loop.time() + patience, {}
+    last = loop.time() + patience
+    found: dict[Any, list[Any]] = {}
     try:
         while len(found) < len(TENANTS):
             kind = TENANTS[len(found)]
