@@ -37,7 +37,6 @@ KINDS: dict[str, type[Resource]] = {
 }
 SWITCHES = ("spec.addons.coreDNS", "spec.addons.kubeProxy", "spec.addons.konnectivity")
 """Blocks of which `{}` is a wish."""
-OPAQUE = "x-kubernetes-preserve-unknown-fields"
 HEAD = """# Fields
 
 Made from the models and from the markers at the tests by `make generate`; edit those. Every field of the `spec` of each
@@ -100,9 +99,9 @@ def proven() -> dict[tuple[str, str], tuple[Proof, ...]]:
 
 
 def _walk(path: str, node: Schema, *, required: bool, rules: list[str]) -> Iterator[Field]:
-    inside = node.get("properties") if not node.get(OPAQUE) and not _refused(node) else None
+    inside = node.get("properties") if not node.get(crd.OPAQUE) and not _refused(node) else None
     items = node.get("items", {})
-    if items.get("properties") and not items.get(OPAQUE):
+    if items.get("properties") and not items.get(crd.OPAQUE):
         yield Field(path, node, required, settable=False)
         yield from _inside(f"{path}[]", items, rules)
     elif inside:
@@ -153,8 +152,8 @@ def _short(default: Any) -> str:
 
 
 def _type(node: Schema) -> str:
-    if node.get(OPAQUE):
-        return str(node.get("description", "any JSON"))
+    if node.get(crd.OPAQUE):
+        return str(node.get("description", "any JSON")).partition(": ")[0]
     if node.get("x-kubernetes-int-or-string"):
         return "number or name"
     if node.get("type") == "array":
@@ -174,5 +173,10 @@ def _about(field: Field) -> str:
     ]
     if "enum" in field.schema and len(field.schema["enum"]) < 8:
         notes.append(f"One of {', '.join(map(str, field.schema['enum']))}.")
-    said = "" if field.schema.get(OPAQUE) else str(field.schema.get("description", ""))
-    return " ".join(each for each in (" ".join(said.split()), *notes) if each).replace("|", "\\|")
+    return " ".join(each for each in (said(field), *notes) if each).replace("|", "\\|")
+
+
+def said(field: Field) -> str:
+    """What it is for. Of an object of another API group its type stands before it."""
+    words = str(field.schema.get("description", ""))
+    return " ".join((words.partition(": ")[2] if field.schema.get(crd.OPAQUE) else words).split())

@@ -18,9 +18,13 @@ kubectl get datastores
 ```
 
 - **CRDs are upgraded** by `helm upgrade` like all else: they are templates, not in Helm's `crds/`, which it installs once and
-  never looks at again. They carry `helm.sh/resource-policy: keep`, so `helm uninstall` takes the provider away and leaves CRDs,
-  tenants and stores; tenants go on serving. Installed again under the same name, it takes them up.
-  Where all shall go, `kamaji uninstall` first: it says no while there are tenants ([command-line.md](command-line.md)).
+  never looks at again. They carry `helm.sh/resource-policy: keep`, so `helm uninstall` leaves them.
+- **`helm uninstall` says no while there are tenants**: a Job that may list them and nothing else names them, and what has to
+  go first. Helm 4 prints that, an older one leaves it in `kubectl logs job/kamaji-uninstall`. Helm calls the release
+  `uninstalling` from then on and upgrades it no more until it is taken back: `helm rollback RELEASE REVISION`, as the Job says.
+  What else has to go, and in which order, `kamaji uninstall` knows ([command-line.md](command-line.md)).
+  `helm uninstall --no-hooks` does not ask: CRDs, tenants and stores stay, tenants are served on, and nobody can repair or
+  delete them until the chart is installed again under the same name, which takes them up.
 - **From another installation** (`make install`, plain YAML): `helm install … --take-ownership --force-conflicts` once. What
   clusterctl installed, clusterctl upgrades: do not mix the two.
 - **Who rolls CRDs out by other means** sets `crds.install=false`.

@@ -48,5 +48,15 @@ def _anchor(heading: str) -> str:
 def _entry(reasons: tuple[str, ...], advice: Advice) -> str:
     others = ", ".join(f"`{each}`" for each in sorted(reasons)[SHOWN:])
     also = f"Also {others}.\n\n" if others else ""
-    commands = "\n".join(advice.look)
-    return f"## {_heading(reasons)}\n\n{also}{advice.next}\n\n```sh\n{commands}\n```\n"
+    return f"## {_heading(reasons)}\n\n{also}{advice.next}\n\n{_block(advice.look)}{_mends(advice)}"
+
+
+def _mends(advice: Advice) -> str:
+    """What ends it, as far as that can be said of all tenants."""
+    fields = ", ".join(f"`spec.{each}`" for each in advice.fields)
+    taken = f"\nWhere one of these is set, `kamaji explain` prints how it is taken back: {fields}.\n" if fields else ""
+    return (f"\nThis mends it:\n\n{_block(advice.mend)}" if advice.mend else "") + taken
+
+
+def _block(commands: tuple[str, ...]) -> str:
+    return "```sh\n" + "\n".join(commands) + "\n```\n"

@@ -1,10 +1,14 @@
-"""What Jobs of ours run beside a store or a tenant: `snapshot`, `keep`, `backup`, `restore`. Added by `__main__`."""
+"""What Jobs of ours run: `snapshot`, `keep`, `backup`, `restore` beside a store or a tenant; `uninstall`, which Helm asks.
+
+Added by `__main__`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
+import sys
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +20,7 @@ def add_to(commands: Any) -> None:
     """All of them, with their arguments; `do` of what is parsed does the work and returns the exit status."""
     _add_snapshots(commands)
     _add_archiving(commands)
+    _add_leaving(commands)
 
 
 def _add_snapshots(commands: Any) -> None:
@@ -147,3 +152,59 @@ def _snapshot(parsed: argparse.Namespace) -> int:
         raise ValueError(f"no snapshot of {parsed.endpoint} was written to {parsed.output}: {error}") from error
     print(f"{size} bytes of {parsed.endpoint} are in {parsed.output}")
     return 0
+
+
+def _add_leaving(commands: Any) -> None:
+    """What stands before a release of Helm's that is to go."""
+    uninstall = commands.add_parser(
+        "uninstall",
+        help="say whether the provider may go; deletes nothing",
+        description="Exit status: 0 there is no tenant, 1 there are some, 3 it cannot be told.",
+    )
+    uninstall.add_argument("--release", required=True, metavar="NAMESPACE/NAME", help="Helm's, which is about to go")
+    uninstall.add_argument("--revision", required=True, help="of that, to which it can be taken back")
+    uninstall.add_argument("--patience", type=float, default=30.0, help="seconds until an answer is given up")
+    uninstall.add_argument("--kubeconfig", help="reach the management cluster by this file (default: as a pod)")
+    uninstall.set_defaults(do=_uninstall)
+
+
+def _uninstall(parsed: argparse.Namespace) -> int:
+    from provider.cluster.errors import ApiError
+    from provider.overview import leaving
+
+    try:
+        left = leaving.leaving(asyncio.run(_tenants(parsed.kubeconfig, parsed.patience)), None, "")
+    except ApiError as error:
+        print(f"It cannot be told whether there are tenants, so the provider stays: {error.message}", file=sys.stderr)
+        return 3
+    if left.allowed:
+        print("There are no tenants.")
+        return 0
+    print("\n".join(leaving.to_helm(left, parsed.release, parsed.revision)))
+    return 1
+
+
+async def _tenants(kubeconfig: str | None, patience: float) -> dict[Any, list[Any]]:
+    """All there are, by kind. A right is in force a moment after it was given, so who is refused asks again."""
+    from provider.cluster import connect
+    from provider.cluster.errors import ApiError, NotFound
+    from provider.overview.leaving import TENANTS
+
+    cluster = await connect.from_file(kubeconfig) if kubeconfig else await connect.in_cluster()
+    loop = asyncio.get_running_loop()
+    last = loop.time() + patience
+    found: dict[Any, list[Any]] = {}
+    try:
+        while len(found) < len(TENANTS):
+            kind = TENANTS[len(found)]
+            try:
+                found[kind] = await cluster.list(kind)
+            except NotFound:  # the kind is not there, or is no more
+                found[kind] = []
+            except ApiError:
+                if loop.time() > last:
+                    raise
+                await asyncio.sleep(0.5)
+        return found
+    finally:
+        await cluster.close()

@@ -43,6 +43,7 @@ SECONDS = {
     "e2e/test_dual_stack.py": 80,
     "e2e/test_kubeconfiggenerator.py": 80,
     "e2e/test_write_permissions.py": 70,
+    "e2e/test_status_page.py": 60,
     "integration/test_migration.py": 460,
     "integration/test_encryption.py": 360,
     "conformance/test_a22_many_clusters.py": 260,

@@ -1,7 +1,7 @@
 """The chart's templates, out of the manifests of config/: where a value goes, a mark is put and then replaced by Helm's words.
 
 Nothing of a manifest is written here again but the keys that it does not have. CRDs, alerts and dashboards are not templates at
-all: the chart has them as files, by links into config/.
+all: the chart has them as files, copied from config/. What only Helm needs is the look before a release goes (`uninstall`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from typing import Any
 import yaml
 
 from config.chart.values import CONFIG, DEPLOYMENT, VARIABLES
+from provider.api.kinds import Kind
+from provider.overview.leaving import TENANTS
 
 Manifest = dict[str, Any]
 HEAD = "{{- /* Made from config/ by `make generate`; edit there. */ -}}\n"
 HERE = "kamaji-system"
+GUARD = "kamaji-uninstall"
+GUARDING = [
+    "uninstall",
+    "--release=@value .Release.Namespace@/@value .Release.Name@",
+    "--revision=@value .Release.Revision@",
+]
 WHOLE = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+): '?@(?P<how>block|with|line) (?P<path>[\w.]+)@'?$", re.MULTILINE)
 ITEMS = re.compile(r"^(?P<indent> *)- '?@(?P<how>items|settings) (?P<path>[\w.]+)@'?$", re.MULTILINE)
 VARIABLE = re.compile(r"\$\{(\w+):=[^}]*\}")
@@ -35,7 +43,7 @@ SETTINGS = """{i}{{{{- if ne .Values.defaultDatastoreName "default" }}}}
 
 def made() -> dict[str, str]:
     """File name → text."""
-    return {"rbac.yaml": rbac(), "deployment.yaml": deployment(), **OTHERS}
+    return {"rbac.yaml": rbac(), "deployment.yaml": deployment(), "uninstall.yaml": uninstall(), **OTHERS}
 
 
 def rbac() -> str:
@@ -51,21 +59,67 @@ def deployment() -> str:
     """The provider itself."""
     document = deepcopy(DEPLOYMENT)
     document["spec"]["replicas"] = "@value .Values.replicaCount@"
-    template = document["spec"]["template"]
+    manager = _pod(document["spec"]["template"])
+    manager["args"].append("@items extraArgs@")
+    manager["env"].append("@settings settings@")
+    manager |= {each: f"@block {each}@" for each in ("startupProbe", "livenessProbe", "readinessProbe")}
+    return HEAD + _written([document])
+
+
+def uninstall() -> str:
+    """What says no to `helm uninstall` while there are tenants: a Job before it, of the provider's image, that lists them."""
+    template = deepcopy(DEPLOYMENT["spec"]["template"])
+    template["metadata"]["labels"] = {"app.kubernetes.io/name": GUARD}
+    container = _pod(template)
+    for each in ("env", "ports", "startupProbe", "livenessProbe", "readinessProbe"):
+        del container[each]
+    container |= {"name": "uninstall", "args": GUARDING}
+    template["spec"] |= {"serviceAccountName": GUARD, "restartPolicy": "Never"}
+    limits = {"backoffLimit": 0, "activeDeadlineSeconds": 240, "ttlSecondsAfterFinished": 3600}
+    subject = {"kind": "ServiceAccount", "name": GUARD, "namespace": HERE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": GUARD}
+    rights = "rbac.authorization.k8s.io/v1"
+    documents = [
+        _hook("v1", "ServiceAccount", {}),
+        _hook(rights, "ClusterRole", {"rules": [_listing(each) for each in TENANTS]}),
+        _hook(rights, "ClusterRoleBinding", {"roleRef": role, "subjects": [subject]}),
+        _hook("batch/v1", "Job", {"spec": {**limits, "template": template}}),
+    ]
+    return HEAD + _written(documents)
+
+
+def _hook(version: str, kind: str, more: Manifest) -> Manifest:
+    """Made before the release goes, and deleted when it may. A Job that said no stays, for its log; helm 4 prints that."""
+    job = kind == "Job"
+    annotations = {
+        "helm.sh/hook": "pre-delete",
+        "helm.sh/hook-weight": "0" if job else "-1",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+        **({"helm.sh/hook-output-log-policy": "hook-failed"} if job else {}),
+    }
+    within = {} if kind.startswith("Cluster") else {"namespace": HERE}
+    metadata = {"name": GUARD, **within, "annotations": annotations}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
+
+
+def _listing(kind: Kind) -> Manifest:
+    return {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": ["list"]}
+
+
+def _pod(template: Manifest) -> Manifest:
+    """A pod of the provider's image, as the values want it; its container."""
     template["metadata"] |= {"annotations": "@with podAnnotations@"}
     template["metadata"]["labels"]["podLabels"] = "@line podLabels@"
     pod = template["spec"]
     pod |= {"securityContext": "@block podSecurityContext@"}
     pod |= {each: f"@with {each}@" for each in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity")}
     pod["priorityClassName"] = "@with priorityClassName@"
-    (manager,) = pod["containers"]
-    manager["image"] = "@value .Values.image.repository@:@value .Values.image.tag | default .Chart.AppVersion@"
-    manager["imagePullPolicy"] = "@value .Values.image.pullPolicy@"
-    manager["args"].append("@items extraArgs@")
-    manager["env"].append("@settings settings@")
-    blocks = ("startupProbe", "livenessProbe", "readinessProbe", "resources", "securityContext")
-    manager |= {each: f"@block {each}@" for each in blocks}
-    return HEAD + _written([document])
+    container: Manifest
+    (container,) = pod["containers"]
+    container["image"] = "@value .Values.image.repository@:@value .Values.image.tag | default .Chart.AppVersion@"
+    container["imagePullPolicy"] = "@value .Values.image.pullPolicy@"
+    container |= {each: f"@block {each}@" for each in ("resources", "securityContext")}
+    return container
 
 
 def _documents(file: Path) -> Iterable[Manifest]:
@@ -178,7 +232,7 @@ NOTES = """The provider runs in namespace {{ .Release.Namespace }}.
   kubectl get datastores        # `default`: an etcd that it makes and runs
   kubectl get tcp -A            # your TenantControlPlanes
 
-`helm uninstall` takes the provider away and nothing else: CRDs stay, and tenants go on serving. Delete tenants first if they
-shall go, too.
+`helm uninstall` says no while there are tenants, and names them; CRDs stay when it says yes. `--no-hooks` does not ask, and
+leaves tenants that are served and that nobody looks after.
 """
 OTHERS = {"crds.yaml": CRDS, "monitoring.yaml": MONITORING, "statuspage.yaml": STATUS_PAGE, "NOTES.txt": NOTES}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.bench import crowd, floor, picture, placement, weight
+from lab.bench import command, crowd, floor, picture, placement, weight
 from lab.bench.births import Birth, Births
 from lab.bench.scale import clusters
 from lab.bench.scale import measure as scale
@@ -28,7 +28,7 @@ from provider.cluster.connect import from_file
 VERSION = "v1.36.3"
 RUNS = 5
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
-PARTS = ("births", "stores", "weight", "scale", "clusters")
+PARTS = ("command", "births", "stores", "weight", "scale", "clusters")
 CROWDS = 2
 HEAD = """\
 # Benchmarks
@@ -54,6 +54,8 @@ async def measure(
     """The floor, and the parts asked for."""
     base = await _floor(console, runs)
     found = Measured(statistics.median(base), [Row("bare kube-apiserver to /readyz (the floor)", tuple(base))])
+    if "command" in parts:
+        found.rows.append(await asyncio.to_thread(command.row, runs))
     if "births" in parts:
         await _births(console, found, runs, twenty=twenty)
     if "stores" in parts:

@@ -7,7 +7,10 @@ references are put in place, `null` alternatives and titles go, empty defaults g
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import yaml
@@ -17,6 +20,7 @@ from provider.api.meta import Resource
 from provider.api.schema import NOT_YET, REQUIRED, RULES, Rule, with_rules
 
 Schema = dict[str, Any]
+OPAQUE = "x-kubernetes-preserve-unknown-fields"
 HEADER = "# Made from the models by `capi-kamaji crds`; edit those, not this file.\n"
 
 
@@ -49,7 +53,7 @@ def manifest(model: type[Resource]) -> dict[str, Any]:
 def schema(model: type[Resource]) -> Schema:
     """The structural schema of a kind."""
     raw = model.model_json_schema(by_alias=True)
-    inlined = _Structural(raw.pop("$defs", {})).convert(raw, "")
+    inlined = _Structural(described(raw.pop("$defs", {}))).convert(raw, "")
     properties = inlined["properties"] | {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
@@ -60,6 +64,25 @@ def schema(model: type[Resource]) -> Schema:
     else:
         properties.pop("status", None)
     return inlined | {"properties": dict(sorted(properties.items()))}
+
+
+@cache
+def descriptions() -> dict[str, dict[str, str]]:
+    """By model and field: what is said in `descriptions.toml` of fields of which their models say nothing."""
+    return tomllib.loads(resources.files("provider.api").joinpath("descriptions.toml").read_text())
+
+
+def described(models: dict[str, Schema]) -> dict[str, Schema]:
+    """The models of a JSON schema with these words put in. Of an object of another API group its type goes before them."""
+    for name, fields in descriptions().items():
+        properties = models.get(name, {}).get("properties", {})
+        for field in fields.keys() & properties.keys():
+            node = properties[field]
+            if node.get(OPAQUE):
+                node["description"] = f"{node.get('description', 'any JSON')}: {fields[field]}"
+            else:
+                node.setdefault("description", fields[field])
+    return models
 
 
 def _names(definition: Definition) -> dict[str, Any]:
@@ -161,7 +184,10 @@ class _Structural:
 
 def _over(inner: Schema, outer: Schema) -> Schema:
     rules = [*inner.get(RULES, ()), *outer.get(RULES, ())]
-    return inner | outer | ({RULES: rules} if rules else {})
+    merged = inner | outer | ({RULES: rules} if rules else {})
+    if inner.get(OPAQUE) and outer.get("description"):
+        merged["description"] = f"{inner['description']}: {outer['description']}"
+    return merged
 
 
 def _defaulted(node: Schema, default: Any, path: str) -> Schema:

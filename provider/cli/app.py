@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
-from provider.cli import changing, lasting
+from provider.cli import asking, changing, lasting
 from provider.cli.asking import Access, Everywhere, Namespace, Output, Tenant, ask
 from provider.cli.format import Format, Order
 
@@ -133,6 +132,9 @@ for each in (changing.app, lasting.app):
 def main() -> None:
     """Run, and end with a sentence and an exit status that mean something."""
     try:
-        app()
-    except BrokenPipeError:  # whoever read us has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, so that what cannot be written is met here and not as Python ends
+    except BrokenPipeError:
+        asking.unread()

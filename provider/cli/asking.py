@@ -8,6 +8,7 @@ Exit status: 0 done or yes, 1 no (not ready, not fit, something would change), 2
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -87,8 +88,16 @@ def ask(
         end(f"the API server refuses it: {error.message}", WRONG_USE)
     except ApiError as error:
         end(f"no answer: {error.message}", NO_ANSWER)
+    except BrokenPipeError:
+        unread()
+        raise typer.Exit(0) from None
     except KeyboardInterrupt:
         end("stopped", INTERRUPTED)
+
+
+def unread() -> None:
+    """Whoever reads standard output has seen enough: what was written for him and is not yet out goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def end(sentence: str, status: int) -> NoReturn:

@@ -31,6 +31,10 @@ NEEDED = (
 """What people who look after tenants have to be allowed: verb, group, resource."""
 
 
+OPEN = ("Kubernetes version", "kinds")
+"""Questions that an API server answers to whoever it knows."""
+
+
 async def checked(session: Session, now: Callable[[], datetime], settings: Settings) -> list[Check]:
     """All answers, in the order in which they matter. What cannot be asked is said to be so, and ends nothing."""
     questions: Sequence[Question] = (

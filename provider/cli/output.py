@@ -19,9 +19,16 @@ from provider.overview.rows import Column, Row, clean
 UNBOUNDED = 100_000  # columns of a pipe: whoever reads there cuts lines himself
 
 
+class _Console(Console):
+    """Whose reader may go: what is done then is for `asking` to say, and no answer of the command's."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output; of a pipe's every line stays one line. NO_COLOR and TERM=dumb are honoured by the library."""
-    return Console(width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False, soft_wrap=False)
+    return _Console(width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False, soft_wrap=False)
 
 
 def rows(found: Sequence[Row], columns: Sequence[Column], form: Format, nothing: str) -> None:

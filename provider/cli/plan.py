@@ -21,7 +21,7 @@ from provider.api.verdict import Verdict
 from provider.cli import effects
 from provider.cli.session import Session
 from provider.cli.trouble import ASKED_AND_NO, Trouble
-from provider.cluster.errors import Refused
+from provider.cluster.errors import NotFound, Refused
 from provider.hosting import upgrade
 from provider.hosting.observe import tenant as observe
 from provider.hosting.parts import PARTS
@@ -93,7 +93,11 @@ def read(text: str, source: str) -> list[Manifest]:
         raise Trouble(f"{source} has no TenantControlPlane in it, which is what a plan can be made for")
     for each in found:
         if not isinstance(each.get("metadata"), dict) or not each["metadata"].get("name"):
-            raise Trouble(f"{source}: a TenantControlPlane in it has no metadata.name")
+            raise Trouble(f"{source}: a TenantControlPlane in it has no name: say it in metadata.name")
+        if each.get("apiVersion") != (wanted := kinds.TENANT_CONTROL_PLANE.api_version):
+            raise Trouble(
+                f"{source}: TenantControlPlane {each['metadata']['name']} in it is not of apiVersion {wanted}"
+            )
     return found
 
 
@@ -107,6 +111,9 @@ async def planned(session: Session, wanted: Manifest, settings: Settings, now: d
         becomes = await session.cluster.apply(asked, manager=FIELD_MANAGER, dry_run=True)
     except Refused as error:
         raise Trouble(f"{namespace}/{name} would be refused: {error.message}", ASKED_AND_NO) from error
+    except NotFound as error:
+        await session.all(kinds.TENANT_CONTROL_PLANE, namespace)  # which says so where the kind is not there
+        raise Trouble(f"{namespace}/{name} cannot be made: {error.message}") from error
     view = await observe.tenant(session.cluster, live or becomes, settings=settings, now=now, mint=RandomMint())
     before, _ = _built(view) if live else ({}, ())
     after, hindrances = _built(_asking(view, becomes))

@@ -26,8 +26,10 @@ def explanation(found: Explanation) -> None:
         out.print(Text(f"\n{each.what}: {each.reason}{since}", style="yellow"))
         _line(out, each.message)
         _line(out, f"Next: {each.advice.next}")
-        for command in each.advice.look:
-            out.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
+        _commands(out, each.advice.look)
+        if each.advice.mend:
+            _line(out, "This mends it:" if len(each.advice.mend) == 1 else "One of these mends it:")
+            _commands(out, each.advice.mend)
     if found.warnings:
         out.print(Text("\nKubernetes warns", style="yellow"))
         for warning in found.warnings:
@@ -69,6 +71,11 @@ def _group(out: Console, title: str, lines: tuple[str, ...]) -> None:
     out.print(Text(f"\n{title}", style="yellow"))
     for each in lines:
         _line(out, each)
+
+
+def _commands(out: Console, commands: Iterable[str]) -> None:
+    for each in commands:
+        out.print(Text(f"    {each}", style="cyan"), soft_wrap=True)
 
 
 def _line(out: Console, words: str) -> None:

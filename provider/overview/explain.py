@@ -16,7 +16,7 @@ from provider.api import names
 from provider.hosting.status.tenant import ORDER
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find, holds
-from provider.overview import listing, runbook
+from provider.overview import listing, mending, tree
 from provider.overview.rows import age, clean
 from provider.overview.runbook import Advice
 
@@ -25,6 +25,8 @@ WARNINGS = 5  # of the last Events that are shown
 AFTER_CAUSE = "WaitingForPart"  # of a part that only waits for another, which says more
 POSITIVE = ("Paused", "Stalled", "Reconciling", "Placed")
 """Conditions that are no promise: True is news, and what they say is said by another one too."""
+WORSE = ("RolloutLoop", "ExpiringSoon")
+"""Conditions that are there only when they are True, which is the worse, and that no other one repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Explanation:
                     "since": each.since,
                     "next": each.advice.next,
                     "look": list(each.advice.look),
+                    "mend": list(each.advice.mend),
                 }
                 for each in self.findings
             ],
@@ -98,6 +101,16 @@ def _headline(found: Manifest, name: str, ready: bool, findings: Sequence[Findin
     return f"{name} is not ready."
 
 
+def health(kind: str, status: str) -> str:
+    """Of a condition, as of the objects in a tree."""
+    if kind in POSITIVE:
+        bad = kind == "Stalled"
+        return tree.OK if status != "True" or kind == "Placed" else tree.BAD if bad else tree.WAITING
+    if status == "Unknown":
+        return tree.WAITING
+    return tree.BAD if _fails(kind, status) else tree.OK
+
+
 def _findings(found: Manifest, now: datetime) -> Iterable[Finding]:
     metadata, status = found["metadata"], found.get("status") or {}
     conditions: Sequence[Mapping[str, Any]] = status.get("conditions") or ()
@@ -106,7 +119,7 @@ def _findings(found: Manifest, now: datetime) -> Iterable[Finding]:
     if names.ANNOTATION_PAUSED in meta.annotations_of(found):
         said = find(conditions, "Paused") or {"message": "nothing is changed until it is unpaused"}
         yield _finding(found, {"type": "Paused", "reason": "Paused", **said}, now)
-    failing = [each for each in conditions if each.get("type") not in POSITIVE and each.get("status") != "True"]
+    failing = [each for each in conditions if _fails(str(each.get("type")), str(each.get("status")))]
     causes = [each for each in failing if each.get("type") != "Ready"]
     sleeping = any(each.get("reason") == "Sleeping" for each in causes)
     ranked = sorted(causes, key=lambda each: _rank(str(each.get("type"))))
@@ -117,14 +130,17 @@ def _findings(found: Manifest, now: datetime) -> Iterable[Finding]:
         yield _finding(found, failing[0], now)
     if metadata.get("deletionTimestamp") and not causes:
         held = ", ".join(metadata.get("finalizers") or ()) or "no finalizer, so it goes in a moment"
-        advice = runbook.advice("HeldByOthers")
         yield Finding(
             what="Deleting",
             reason="Held",
             message=f"held by {held}",
-            advice=_put(found, advice),
+            advice=mending.advice(found, "Deleting", "HeldByOthers"),
             since=_since(found, now),
         )
+
+
+def _fails(kind: str, status: str) -> bool:
+    return status == "True" if kind in WORSE else kind not in POSITIVE and status != "True"
 
 
 def _unseen(found: Manifest, now: datetime) -> Finding | None:
@@ -153,20 +169,14 @@ def _unseen(found: Manifest, now: datetime) -> Finding | None:
 
 
 def _finding(found: Manifest, condition: Mapping[str, Any], now: datetime) -> Finding:
-    reason = str(condition.get("reason") or "")
+    kind, reason = str(condition.get("type")), str(condition.get("reason") or "")
     return Finding(
-        what=str(condition.get("type")),
+        what=kind,
         reason=reason,
         message=clean(str(condition.get("message") or reason)),
         since=age(condition.get("lastTransitionTime"), now),
-        advice=_put(found, runbook.advice(reason)),
+        advice=mending.advice(found, kind, reason),
     )
-
-
-def _put(found: Manifest, advice: Advice) -> Advice:
-    storage = (found.get("status") or {}).get("storage") or {}
-    store = str(storage.get("dataStoreName") or found["spec"].get("dataStore") or "")
-    return advice.about(found["metadata"]["namespace"], found["metadata"]["name"], store)
 
 
 def _since(found: Manifest, now: datetime) -> str:

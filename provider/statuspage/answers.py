@@ -10,8 +10,8 @@ from provider.manifest import Manifest
 from provider.manifest.condition import find
 from provider.overview import explain, listing, tree
 from provider.overview.rows import Column, Row, age
+from provider.overview.tree import BAD, OK, WAITING
 
-WELL, WAITING, BAD = "well", "waiting", "bad"
 CALM = (
     "Sleeping",
     "Paused",
@@ -67,7 +67,7 @@ def stores(found: Iterable[Manifest], pools: Sequence[Manifest], tenants: Iterab
 
 def health(state: str) -> str:
     """Of a tenant's state, for its colour; the word stands beside it."""
-    return WELL if state == "Ready" else WAITING if state in CALM else BAD
+    return OK if state == "Ready" else WAITING if state in CALM else BAD
 
 
 def _row(found: Manifest, now: datetime) -> Row:
@@ -80,7 +80,8 @@ def _row(found: Manifest, now: datetime) -> Row:
 
 def _condition(found: Mapping[str, Any], now: datetime) -> Row:
     said = {key: str(found.get(key) or "") for key in ("type", "status", "reason", "message")}
-    return said | {"since": age(found.get("lastTransitionTime"), now)}
+    word = explain.health(said["type"], said["status"])
+    return said | {"since": age(found.get("lastTransitionTime"), now), "health": word}
 
 
 def _drawn(found: Manifest, seen: Mapping[str, Manifest]) -> Row:
@@ -92,7 +93,7 @@ def _drawn(found: Manifest, seen: Mapping[str, Manifest]) -> Row:
     bad = not row["ready"] or (full or 0) >= FULL
     return row | {
         "full": full,
-        "health": BAD if bad else WAITING if (full or 0) >= NEARLY else WELL,
+        "health": BAD if bad else WAITING if (full or 0) >= NEARLY else OK,
         "residents": inside,
     }
 

@@ -17,6 +17,21 @@ def test_every_field_has_a_test_that_fails_when_it_is_ignored(kind: str) -> None
     assert not untested, f"mark a test of them with @pytest.mark.fields({kind!r}, …)"
 
 
+@pytest.mark.parametrize("kind", fields.KINDS)
+def test_of_every_field_it_is_said_what_it_is_for(kind: str) -> None:
+    silent = [each.path for each in fields.of(kind)[1:] if len(fields.said(each)) < 15]
+    assert not silent, "say it at the field in its model, or in provider/api/descriptions.toml"
+
+
+def test_the_table_of_descriptions_names_fields_that_there_are_and_that_say_nothing_themselves() -> None:
+    silent: set[tuple[str, str]] = set()
+    for each in fields.KINDS.values():
+        for model_name, said_of in each.model_json_schema(by_alias=True)["$defs"].items():
+            inside = said_of.get("properties", {}).items()
+            silent |= {(model_name, name) for name, node in inside if crd.OPAQUE in node or "description" not in node}
+    assert not {(name, field) for name, said in crd.descriptions().items() for field in said} - silent
+
+
 def test_a_marker_names_fields_that_there_are() -> None:
     unknown = {
         f"{kind} {path}: {', '.join(each.test for each in proofs)}"

@@ -12,18 +12,13 @@ import typer
 from docs.evidence import ROOT
 from lab.__main__ import app as lab
 from provider.cli.app import app as kamaji
+from tests.blocks import FENCE, fences
 
 PROGRAMS = {"kamaji": typer.main.get_command(kamaji), "lab": typer.main.get_command(lab)}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-FENCE = re.compile(r"^ *```(\S*)(?: (\S+))?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 MARKS = {"", "live", "unrun"}
 COMMAND = re.compile(r"(?:^|&& |-- )(?:\.?venv/bin/)?(kamaji|lab|make) ((?:[^\n|;&`#()\\]|\\\n)+)", re.MULTILINE)
-
-
-def fences(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Language, mark and text of each block."""
-    yield from FENCE.findall(page.read_text())
 
 
 def told(page: Path) -> Iterator[tuple[str, list[str]]]:

@@ -9,33 +9,32 @@ import subprocess
 import sys
 from typing import Any
 
-from provider.api import kinds
 from provider.cluster.client import Cluster
 from tests.e2e.conftest import tenant, until, until_condition
 
 PROGRAM = "from provider.cli.app import main; main()"
-BROKEN: dict[str, tuple[dict[str, Any], str, str, dict[str, Any]]] = {
-    "lost": ({"dataStore": "nowhere"}, "DataStoreNotFound", "nowhere", {"dataStore": "default"}),
+BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
+    "lost": ({"dataStore": "nowhere"}, "DataStoreNotFound", "nowhere"),
     "unpulled": (
         {"controlPlane": {"deployment": {"replicas": 1, "registrySettings": {"registry": "127.0.0.1:1"}}}},
         "ImageUnavailable",
         "127.0.0.1:1",
-        {"controlPlane": {"deployment": {"registrySettings": None}}},
     ),
     "flagged": (
         {"controlPlane": {"deployment": {"replicas": 1, "extraArgs": {"apiServer": ["--no-such-flag=1"]}}}},
         "ContainerFails",
         "--no-such-flag",
-        {"controlPlane": {"deployment": {"extraArgs": None}}},
     ),
     "huge": (
         {"controlPlane": {"deployment": {"replicas": 1, "resources": {"apiServer": {"requests": {"cpu": "900"}}}}}},
         "Unschedulable",
         "lower requests",
-        {"controlPlane": {"deployment": {"resources": None}}},
     ),
 }
-"""By name: what is wrong with its spec, the reason and a word that explain says, and the patch that follows from these."""
+"""By name: what is wrong with its spec, and the reason and a word that explain says. What repairs it is what explain prints.
+
+These never served; one that serves is broken in the same ways by docs/tutorial.md (tests/lab/test_tutorial.py).
+"""
 
 
 def kamaji(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,8 +66,8 @@ async def test_what_is_broken_is_explained_and_what_is_explained_repairs_it(
     still["metadata"]["annotations"] = {"kamaji.clastix.io/paused": ""}
     await management.apply(still, manager="e2e")
 
-    await asyncio.gather(*(found_and_repaired(management, namespace, name) for name in BROKEN))
-    await unpaused_as_told(management, namespace)
+    await asyncio.gather(*(found_and_repaired(namespace, name) for name in BROKEN))
+    await unpaused_as_told(namespace)
 
     names = (*BROKEN, "still")
     for name in names:
@@ -87,8 +86,8 @@ async def all_well(name: str, namespace: str) -> bool:
     return told.returncode == 0 and "is ready" in told.stdout
 
 
-async def found_and_repaired(management: Cluster, namespace: str, name: str) -> None:
-    _, reason, word, repair = BROKEN[name]
+async def found_and_repaired(namespace: str, name: str) -> None:
+    _, reason, word = BROKEN[name]
 
     async def said() -> dict[str, Any] | None:
         found = await asyncio.to_thread(findings, name, namespace)
@@ -97,19 +96,30 @@ async def found_and_repaired(management: Cluster, namespace: str, name: str) -> 
 
     finding = await until(said, f"kamaji explain says {reason} of {name}, and {word}")
     assert finding["look"], "it says where to look"
-    await management.merge(kinds.TENANT_CONTROL_PLANE, name, namespace, {"spec": repair}, manager="e2e")
+    if reason == "DataStoreNotFound":  # which store is for people to say, out of those that it tells them to list
+        assert finding["look"][0] == "kamaji stores"
+        stores = json.loads((await asyncio.to_thread(kamaji, "stores", "-o", "json")).stdout)
+        assert "default" in [each["name"] for each in stores if each["ready"]]
+        done = await asyncio.to_thread(kamaji, "move", f"{namespace}/{name}", "default", "--wait", "0s")
+        assert done.returncode == 0, done.stderr
+        return
+    (command,) = finding["mend"]
+    await typed(command)
 
 
-async def unpaused_as_told(management: Cluster, namespace: str) -> None:
-    """By the very command that is printed."""
+async def typed(command: str) -> None:
+    """As it is printed."""
+    done = await asyncio.to_thread(subprocess.run, ["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
+
+async def unpaused_as_told(namespace: str) -> None:
     async def paused() -> dict[str, Any] | None:
         found = await asyncio.to_thread(findings, "still", namespace)
         return next((each for each in found if each["reason"] == "Paused"), None)
 
-    (command,) = (await until(paused, "kamaji explain says that it is paused"))["look"]
-    done = await asyncio.to_thread(subprocess.run, ["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    (command,) = (await until(paused, "kamaji explain says that it is paused"))["mend"]
+    await typed(command)
 
 
 async def test_the_doctor_finds_the_lab_fit(management: Cluster) -> None:

@@ -24,6 +24,7 @@ from lab.servers import ApiServer, Etcd
 Manifest = dict[str, Any]
 NAMESPACE = "kamaji-system"
 KEEP = {"helm.sh/resource-policy": "keep"}
+HOOK = "helm.sh/hook"
 COUNTER = itertools.count(1)
 
 
@@ -40,7 +41,22 @@ def helm(*arguments: str | Path, server: ApiServer | None = None, fails: bool = 
 
 
 def rendered(*arguments: str, namespace: str = NAMESPACE) -> dict[tuple[str, str], Manifest]:
+    """But for hooks, which are no part of what is installed: `hooks`."""
+    found = templated(*arguments, namespace=namespace)
+    return {key: each for key, each in found.items() if not hooked(each)}
+
+
+def hooks(*arguments: str, namespace: str = NAMESPACE) -> dict[tuple[str, str], Manifest]:
+    found = templated(*arguments, namespace=namespace)
+    return {key: each for key, each in found.items() if hooked(each)}
+
+
+def templated(*arguments: str, namespace: str = NAMESPACE) -> dict[tuple[str, str], Manifest]:
     return keyed(yaml.safe_load_all(helm("template", "kamaji", CHART, "--namespace", namespace, *arguments)))
+
+
+def hooked(found: Manifest) -> bool:
+    return HOOK in (found["metadata"].get("annotations") or {})
 
 
 def keyed(documents: Any) -> dict[tuple[str, str], Manifest]:
@@ -99,7 +115,7 @@ def test_what_it_renders_is_what_config_says() -> None:
 
 
 def test_in_another_namespace_all_of_it_is_there() -> None:
-    found = rendered(namespace="elsewhere")
+    found = templated(namespace="elsewhere")
     assert NAMESPACE not in json.dumps([each for key, each in found.items() if key[0] != "CustomResourceDefinition"])
 
 
@@ -187,7 +203,7 @@ def test_a_package_of_it_needs_nothing_beside_itself(tmp_path: Path) -> None:
     helm("package", CHART, "--destination", tmp_path)
     (package,) = tmp_path.glob("capi-kamaji-*.tgz")
     found = keyed(yaml.safe_load_all(helm("template", "kamaji", package, "--namespace", NAMESPACE)))
-    assert found == rendered()
+    assert found == templated()
 
 
 def test_a_real_api_server_takes_all_of_it(server: ApiServer) -> None:
@@ -222,7 +238,7 @@ def test_an_upgrade_upgrades_crds_and_a_removal_leaves_them_with_all_that_is_the
     file = server.folder / "tenant.json"
     file.write_text(json.dumps(tenant))
     server.kubectl("create", "-f", str(file))
-    helm("uninstall", *release, server=server)
+    helm("uninstall", *release, "--no-hooks", server=server)  # which asks nobody: test_chart_uninstall.py
     assert server.kubectl("get", "tcp", "mine", "-o", "name").stdout.strip()
     left = server.kubectl("get", "deployments,clusterroles,serviceaccounts", "-A", "-o", "name").stdout.decode()
     assert "kamaji" not in left

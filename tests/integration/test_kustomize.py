@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from config import release
 from docs.evidence import ROOT
 from lab import programs
 
@@ -24,8 +25,13 @@ def kustomized(folder: Path) -> dict[tuple[str, str], Any]:
 
 
 def components() -> dict[tuple[str, str], Any]:
-    """Without the label that is clusterctl's."""
+    """With their variables' defaults."""
     text = re.sub(r"\$\{\w+:=([^}]*)\}", r"\1", (ROOT / "clusterctl" / "control-plane-components.yaml").read_text())
+    return unlabelled(text)
+
+
+def unlabelled(text: str) -> dict[tuple[str, str], Any]:
+    """Without the label that is clusterctl's."""
     found = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(text)}
     for each in found.values():
         labels = each["metadata"]["labels"]
@@ -37,6 +43,12 @@ def components() -> dict[tuple[str, str], Any]:
 
 def test_all_of_config_is_what_clusterctl_installs() -> None:
     assert kustomized(CONFIG) == components()
+
+
+def test_plain_yaml_is_the_same(tmp_path: Path) -> None:
+    """And Helm's chart, but for what only Helm needs: test_chart.py."""
+    release.made(tmp_path / "release", programs.path("helm"))
+    assert unlabelled((tmp_path / "release" / "install.yaml").read_text()) == kustomized(CONFIG)
 
 
 def test_an_overlay_adds_monitoring_and_changes_what_it_likes(tmp_path: Path) -> None:

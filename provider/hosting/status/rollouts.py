@@ -1,15 +1,41 @@
-"""The condition that tells of pods that are not made anew any more, for they were too often; there is none at other times."""
+"""Two conditions of pods that are made anew, each there only when it has something to tell: that they are not any more, for
+they were too often; and that new ones do not start while others serve, which no promise of Ready tells of."""
 
 from __future__ import annotations
 
 from provider.hosting.view import View
+from provider.manifest import podstatus
 from provider.manifest.condition import Condition
 
 TYPE = "RolloutLoop"
+STUCK = "RolledOut"
 
 
 def conditions(view: View) -> list[Condition]:
-    """One, True, with what made the pods roll the last time: names only, for values may be secrets."""
+    """Neither, one or both."""
+    return [*_loop(view), *_stuck(view)]
+
+
+def _stuck(view: View) -> list[Condition]:
+    """False while a pod that is wanted cannot start and others serve. While none does, PodsReady says it."""
+    deployment = view.deployment
+    if (
+        deployment is None
+        or podstatus.rolled_out(deployment)
+        or not (deployment.get("status") or {}).get("readyReplicas")
+    ):
+        return []
+    wanted = [each for each in view.pods if not each["metadata"].get("deletionTimestamp")]
+    if (found := podstatus.hindrance(wanted)) is None:
+        return []
+    reason, message = found
+    return [
+        Condition(type=STUCK, status="False", reason=reason, message=f"{message}; the pods that are ready serve on")
+    ]
+
+
+def _loop(view: View) -> list[Condition]:
+    """True, with what made the pods roll the last time: names only, for values may be secrets."""
     if not view.stopped:
         return []
     message = (

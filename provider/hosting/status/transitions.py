@@ -31,6 +31,7 @@ def of(before: Status, after: Status) -> Iterator[Happening]:
     """What happened between two statuses of one TenantControlPlane."""
     yield from readiness(before, after)
     yield from _phase(before, after)
+    yield from _rollout(before, after)
     yield from _conditions(before, after)
     yield from _keys(before, after)
     yield from expiry(before, after)
@@ -67,6 +68,13 @@ def _phase(before: Status, after: Status) -> Iterator[Happening]:
     if word in WORDS:
         note = WORDS[word].format(version=now.get("version"))
         yield Happening(word, note)
+
+
+def _rollout(before: Status, after: Status) -> Iterator[Happening]:
+    """New pods do not start, and the old ones serve on."""
+    was, now = (find(each.get("conditions"), "RolledOut") or {} for each in (before, after))
+    if now and _said(now) != _said(was):
+        yield Happening("RolloutHeld", f"{now['reason']}: {now['message']}", warning=True)
 
 
 def _conditions(before: Status, after: Status) -> Iterator[Happening]:

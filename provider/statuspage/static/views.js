@@ -18,7 +18,7 @@ export function fleet(said, filter) {
 }
 
 function fits(row, { text, unwell }) {
-  if (unwell && row.health === "well" && !row.why) return false;
+  if (unwell && row.health === "ok" && !row.why) return false;
   const wanted = text.trim().toLowerCase();
   return !wanted || Object.values(row).some((each) => words(each).toLowerCase().includes(wanted));
 }
@@ -45,21 +45,17 @@ export function tenant(said) {
 
 const CONDITIONS = columns("type", "status", "since", "reason", "message");
 const OBJECTS = columns("kind", "name", "health", "words");
-const HEALTH = { ok: "well", waiting: "waiting", bad: "bad" };
-const USUALLY_FALSE = ["Paused", "Stalled", "Reconciling"];
 
 function columns(...keys) {
   return keys.map((key) => ({ key, heading: key.toUpperCase() }));
 }
 
 function conditionCell(row, key) {
-  if (key !== "status") return words(row[key]);
-  const good = (row.status === "True") !== USUALLY_FALSE.includes(row.type);
-  return sign(good ? "well" : row.status === "Unknown" ? "waiting" : "bad", row.status);
+  return key === "status" ? sign(row.health, row.status) : words(row[key]);
 }
 
 function objectCell(row, key) {
-  return key === "health" ? sign(HEALTH[row.health], row.health) : words(row[key]);
+  return key === "health" ? sign(row.health, row.health) : words(row[key]);
 }
 
 function finding(each) {
@@ -67,7 +63,13 @@ function finding(each) {
     el("h3", {}, `${each.condition}: ${each.reason}`, each.since ? ` (for ${each.since})` : ""),
     el("p", {}, each.message),
     el("p", {}, el("strong", {}, "Next: "), each.next),
-    each.look.length ? el("pre", {}, el("code", {}, each.look.join("\n"))) : "");
+    commands(each.look),
+    each.mend.length ? el("p", {}, each.mend.length === 1 ? "This mends it:" : "One of these mends it:") : "",
+    commands(each.mend));
+}
+
+function commands(some) {
+  return some.length ? el("pre", {}, el("code", {}, some.join("\n"))) : "";
 }
 
 export function stores(said) {
@@ -83,5 +85,5 @@ export function stores(said) {
 }
 
 function storeCell(row, key) {
-  return key === "ready" ? sign(row.ready ? "well" : "bad", words(row.ready)) : words(row[key]);
+  return key === "ready" ? sign(row.ready ? "ok" : "bad", words(row.ready)) : words(row[key]);
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from docs import fields
 from provider.manifest import Manifest
-from provider.overview import explain
+from provider.overview import explain, runbook
 from provider.overview.explain import Explanation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -137,3 +141,88 @@ def test_warnings_are_of_this_tenant_the_newest_first_each_once() -> None:
         "30s ago, TenantControlPlane demo: Refused: a[31mred",
         "2m ago, Pod demo-def: BackOff: new",
     )
+
+
+@pytest.mark.parametrize("kind", ["ExpiringSoon", "RolloutLoop"])
+def test_what_is_worse_when_it_is_true_is_told_also_where_all_else_is_well(kind: str) -> None:
+    found = said(tenant(READY, condition(kind, "True", "Within7Days")))
+    assert [each.what for each in found.findings] == [kind]
+    assert not found.ready
+
+
+def asking(spec: dict[str, Any], *conditions: dict[str, Any], **more: Any) -> Manifest:
+    """A tenant with a whole spec."""
+    found = tenant(READY, *conditions, **more)
+    found["spec"] |= {
+        "kubernetes": {"version": "v1.36.3", "kubelet": {}},
+        "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+        **deepcopy(spec),
+    }
+    return found
+
+
+FLAGGED = {
+    "controlPlane": {
+        "service": {"serviceType": "ClusterIP"},
+        "deployment": {"extraArgs": {"apiServer": ["--no-such-flag=1"]}, "registrySettings": {"registry": "x"}},
+    }
+}
+HELD = condition("RolledOut", reason="ContainerFails", message="container kube-apiserver does not start")
+
+
+def test_what_is_set_and_may_be_the_cause_is_taken_back_by_a_command_and_nothing_else_is() -> None:
+    (finding,) = said(asking(FLAGGED, HELD)).findings
+    assert finding.advice.mend == (
+        "kubectl -n team patch tenantcontrolplane demo --type=merge"
+        """ -p '{"spec":{"controlPlane":{"deployment":{"extraArgs":null}}}}'""",
+    )
+    assert said(asking({}, HELD)).findings[0].advice.mend == (), "nothing of it is set"
+    foreign = asking(FLAGGED, HELD)
+    foreign["spec"]["controlPlane"]["deployment"]["replicas"] = "many"
+    assert said(foreign).findings[0].advice.mend == (), "it cannot be read"
+
+
+def test_what_cluster_api_asks_for_is_mended_where_it_is_asked_for() -> None:
+    version = "controlplane.cluster.x-k8s.io/v1alpha2"
+    owner = {"apiVersion": version, "kind": "KamajiControlPlane", "name": "asks", "uid": "u", "controller": True}
+    (finding,) = said(asking(FLAGGED, HELD, ownerReferences=[owner])).findings
+    assert [each.partition("   #")[0] for each in finding.advice.mend] == [
+        "kubectl -n team edit kamajicontrolplane asks"
+    ]
+    (finding,) = said(asking({}, condition("Accepted", reason="VersionTooOld"), ownerReferences=[owner])).findings
+    assert "kamajicontrolplane asks" in finding.advice.mend[0]
+    assert not finding.advice.look
+
+
+def test_a_move_that_does_not_begin_is_called_off_by_a_command() -> None:
+    moving = asking({"dataStore": "nowhere"}, condition("Migrated", reason="DataStoreNotFound"))
+    moving["status"]["storage"] = {"dataStoreName": "home"}
+    (finding,) = said(moving).findings
+    assert finding.advice.mend == ("kamaji move team/demo home",)
+    assert "kubectl describe datastore nowhere" in finding.advice.look
+    moving["status"]["storage"]["migration"] = {"phase": "Copying"}
+    assert said(moving).findings[0].advice.mend == (), "it goes on by itself"
+
+
+def test_fields_of_the_runbook_are_there() -> None:
+    paths = {f"spec.{each}" for _, advice in runbook.groups() for each in advice.fields}
+    assert paths
+    assert paths <= {each.path for each in fields.of("TenantControlPlane")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "word"),
+    [
+        ("Ready", "True", "ok"),
+        ("Ready", "False", "bad"),
+        ("Ready", "Unknown", "waiting"),
+        ("Reconciling", "True", "waiting"),
+        ("Paused", "True", "waiting"),
+        ("Stalled", "True", "bad"),
+        ("Placed", "True", "ok"),
+        ("ExpiringSoon", "True", "bad"),
+        ("RolledOut", "False", "bad"),
+    ],
+)
+def test_a_condition_has_the_health_that_people_read_out_of_it(kind: str, status: str, word: str) -> None:
+    assert explain.health(kind, status) == word

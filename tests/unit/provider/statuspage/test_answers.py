@@ -56,7 +56,7 @@ def test_a_tenant_of_the_fleet_is_the_row_of_kamaji_get_with_the_first_reason_of
 
 def test_one_that_is_as_its_spec_asks_has_no_reason() -> None:
     (row,) = answers.fleet([tenant("well")], NOW)["tenants"]
-    assert (row["health"], row["why"]) == ("well", None)
+    assert (row["health"], row["why"]) == ("ok", None)
 
 
 def test_what_is_kept_of_a_tenant_says_the_same_as_all_of_it() -> None:
@@ -76,7 +76,7 @@ def test_what_leads_to_a_store_is_not_kept() -> None:
 def test_how_a_tenant_in_a_store_does_is_told_of_those_that_may_be_seen() -> None:
     found = drawn(store("one", GIB, 2 * GIB, "team/well", "other/secret"), tenants=(tenant("well"),))
     assert found["one"]["residents"] == [
-        {"name": "team/well", "state": "Ready", "health": "well"},
+        {"name": "team/well", "state": "Ready", "health": "ok"},
         {"name": "other/secret", "state": None, "health": None},
     ]
     assert "usedBy" not in found["one"]
@@ -85,11 +85,11 @@ def test_how_a_tenant_in_a_store_does_is_told_of_those_that_may_be_seen() -> Non
 @pytest.mark.parametrize(
     ("in_use", "limit", "ready", "full", "health"),
     [
-        (1, 4, True, 0.25, "well"),
+        (1, 4, True, 0.25, "ok"),
         (3, 4, True, 0.75, "waiting"),
         (9, 10, True, 0.9, "bad"),
         (1, 4, False, 0.25, "bad"),
-        (1, 0, True, None, "well"),
+        (1, 0, True, None, "ok"),
     ],
 )
 def test_a_store_is_drawn_as_full_as_it_is(

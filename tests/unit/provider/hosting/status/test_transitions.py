@@ -39,6 +39,10 @@ def stored(status: str, reason: str) -> dict[str, Any]:
     return {"conditions": [condition("Encrypted", status, reason)]}
 
 
+def held(reason: str) -> dict[str, Any]:
+    return {"conditions": [*READY["conditions"], condition("RolledOut", "False", reason)]}
+
+
 def block(checksum: str) -> dict[str, Any]:
     return {"storage": {"encryption": {"secretName": "demo-encryption", "checksum": checksum}}}
 
@@ -89,6 +93,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "all is encrypted anew": (stored("True", "Rewriting"), stored("True", "Encrypted"), ["Encrypted"]),
     "nothing is encrypted any more": (stored("False", "Rewriting"), {}, ["StoredPlain"]),
     "another step of an encryption": (block("a"), block("b"), []),
+    "new pods do not start": (READY, held("ContainerFails"), ["RolloutHeld"]),
+    "they still do not": (held("ContainerFails"), held("ContainerFails"), []),
+    "for another reason": (held("ContainerFails"), held("Unschedulable"), ["RolloutHeld"]),
+    "now they do": (held("Unschedulable"), READY, []),
     "the end of a pause": ({"conditions": [condition("Paused", "True")]}, READY, ["Ready", "Resumed"]),
 }
 

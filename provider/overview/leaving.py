@@ -1,4 +1,6 @@
-"""`kamaji uninstall`: what would be lost or held up if the provider went, and how it is taken away when nothing is. Pure.
+"""What would be lost or held up if the provider went, and how it is taken away when nothing is. Pure.
+
+Said by `kamaji uninstall`, and by the Job that Helm runs before it takes a release away (`provider/jobs.py`).
 
 The provider is taken away by what brought it: Helm and clusterctl keep books of what they installed. This is the look before
 that: a tenant whose provider is gone is served on, and can neither be repaired nor deleted; CRDs that go take tenants along.
@@ -68,6 +70,16 @@ def leaving(found: Mapping[Kind, Iterable[Manifest]], deployment: Manifest | Non
     tenants, others = _named(found, TENANTS), _named(found, OTHERS)
     rest = (*_deletions(found, OTHERS), *_removal(deployment, namespace))
     return Leaving(tenants=tenants, others=others, next=tuple(_deletions(found, TENANTS)) if tenants else rest)
+
+
+def to_helm(left: Leaving, release: str, revision: str) -> Iterable[str]:
+    """What is said to who has begun to uninstall a release, NAMESPACE/NAME: Helm counts it as half gone from then on."""
+    yield from left.sentences()
+    namespace, _, name = release.partition("/")
+    yield "If it shall stay after all, for Helm calls it `uninstalling` now and upgrades it no more:"
+    yield f"    helm rollback {name} {revision} -n {namespace}"
+    yield "If tenants shall be served on with nobody who can repair or delete them:"
+    yield f"    helm uninstall {name} -n {namespace} --no-hooks"
 
 
 def _deletions(found: Mapping[Kind, Iterable[Manifest]], some: Iterable[Kind]) -> Iterable[str]:

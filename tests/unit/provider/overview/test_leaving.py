@@ -8,9 +8,9 @@ from provider.api import kinds
 from provider.api.kinds import Kind
 from provider.api.served import KINDS
 from provider.capi import model
-from provider.cli import leaving
-from provider.cli.leaving import Leaving
 from provider.manifest import Manifest
+from provider.overview import leaving
+from provider.overview.leaving import Leaving
 
 HERE = "kamaji-system"
 
@@ -71,3 +71,11 @@ def test_of_many_some_are_named_and_all_are_counted() -> None:
 def test_every_kind_of_ours_is_asked_for_but_what_others_are_made_of() -> None:
     asked = {each.kind for each in (*leaving.TENANTS, *leaving.OTHERS)}
     assert {each.DEFINITION.kind.kind for each in (*KINDS, *model.KINDS)} - asked == {"KamajiControlPlaneTemplate"}
+
+
+def test_who_has_begun_to_uninstall_by_helm_is_told_how_the_release_comes_back_and_how_not_to_be_asked() -> None:
+    found = leaving.leaving({kinds.TENANT_CONTROL_PLANE: [named("demo")]}, None, "")
+    said = list(leaving.to_helm(found, "kamaji-system/mine", "3"))
+    assert said[: len(list(found.sentences()))] == list(found.sentences())
+    assert "    helm rollback mine 3 -n kamaji-system" in said
+    assert "    helm uninstall mine -n kamaji-system --no-hooks" in said
