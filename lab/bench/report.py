@@ -11,13 +11,14 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from lab.bench import crowd, floor, picture, placement, weight
+from lab.bench import crowd, floor, picture, placement, reasons, rollout, weight
 from lab.bench.births import Birth, Births
 from lab.bench.scale import clusters
 from lab.bench.scale import measure as scale
@@ -34,6 +35,10 @@ HEAD = """\
 
 `make bench` measures these beside their goals, each by the median; ratios are to the floor, a bare kube-apiserver from its
 start to /readyz in the same run. This page and the pictures are of one run of `lab bench --docs`.
+
+"""
+NOT_MET = """
+## Goals that are not met, and why
 
 """
 
@@ -86,6 +91,8 @@ async def _births(console: Console, found: Measured, runs: int, *, twenty: bool)
             Row("asleep to joinable", tuple(woken), 2.0),
             Row("five at once: the last is joinable", (max(each.joinable for each in five),), 8.0),
         ]
+        console.print("a minor up, while a client asks")
+        found.rows += await rollout.rows(births, runs)
         found.restarts += _restarts([*single, *whole, *five])
         if twenty:
             found.rows += await _twenty(found, births)
@@ -126,9 +133,11 @@ def _restarts(births: Sequence[Birth]) -> int:
 
 
 def show(console: Console, found: Measured) -> None:
-    """Print the table."""
+    """Print the table, and of each goal that is not met why."""
     console.print(table(found.rows, found.base))
     console.print(f"restarts of control-plane containers in these runs: {found.restarts} (goal 0)")
+    for each in reasons.missed(found.rows, found.base):
+        console.print(f"not met: {each}")
 
 
 def keep(folder: Path, found: Measured) -> None:
@@ -136,14 +145,19 @@ def keep(folder: Path, found: Measured) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = "".join(f"\n![{name}]({name})\n" for name in picture.drawn(found.rows, found.base))
     restarts = f"\nRestarts of control-plane containers in this run: {found.restarts}.\n"
-    (folder / "README.md").write_text(HEAD + markdown(found.rows, found.base) + restarts + pictures)
+    why = "".join(f"- {each}\n" for each in reasons.missed(found.rows, found.base))
+    (folder / "README.md").write_text(
+        HEAD + markdown(found.rows, found.base) + restarts + (NOT_MET + why if why else "") + pictures
+    )
     figures = {row.what: list(row.figures) for row in found.rows}
-    (folder / "figures.json").write_text(json.dumps({"figures": figures, "restarts": found.restarts}, indent=1) + "\n")
+    missed = [each.what for each in reasons.missed(found.rows, found.base)]
+    told = {"figures": figures, "missed": missed, "restarts": found.restarts}
+    (folder / "figures.json").write_text(json.dumps(told, indent=1) + "\n")
     picture.write(folder, found.rows, found.base)
 
 
 def main() -> None:
-    """Measure, print, and with `--docs` keep."""
+    """Measure, print, and with `--docs` keep. Exit status 1 when a goal is missed for no reason that is written down."""
     parser = argparse.ArgumentParser(prog="lab.bench.report")
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}; none: all")
     parser.add_argument("--twenty", action="store_true", help="twenty at once too, which takes minutes")
@@ -153,6 +167,7 @@ def main() -> None:
     show(console, found)
     if parsed.docs:
         keep(DOCS, found)
+    sys.exit(any(each.why is None for each in reasons.missed(found.rows, found.base)))
 
 
 if __name__ == "__main__":

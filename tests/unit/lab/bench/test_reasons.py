@@ -1,0 +1,36 @@
+"""A goal that is not met has a reason that was looked for; the page and the reasons agree."""
+
+from __future__ import annotations
+
+import json
+
+from lab.bench import reasons, report
+from lab.bench.reasons import Reason
+from lab.bench.table import Row
+
+MET, MISSED, ASKED_NOTHING = Row("met", (1.0,), 1.5), Row("missed", (9.0,), 1.5), Row("nothing is asked of it", (9.0,))
+
+
+def test_of_a_goal_that_is_not_met_the_reason_and_the_next_idea_are_told(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "reasons.toml"
+    file.write_text('[missed]\nseen = "It waits."\nnext = "to wait less."\n')
+    monkeypatch.setattr(reasons, "FILE", file)
+    (found,) = reasons.missed([MET, MISSED, ASKED_NOTHING], 4.0)
+    assert found.why == Reason("It waits.", "to wait less.")
+    assert str(found) == "missed: It waits. Next: to wait less."
+
+
+def test_a_reason_that_nobody_knows_is_asked_for(tmp_path, monkeypatch) -> None:
+    (file := tmp_path / "reasons.toml").touch()
+    monkeypatch.setattr(reasons, "FILE", file)
+    (found,) = reasons.missed([MISSED], 4.0)
+    assert found.why is None and reasons.NO_REASON in str(found)
+
+
+def test_the_page_has_a_reason_for_each_goal_that_it_says_is_not_met() -> None:
+    kept = json.loads((report.DOCS / "figures.json").read_text())
+    known, page = reasons.known(), (report.DOCS / "README.md").read_text()
+    assert set(kept["missed"]) <= set(known)
+    assert set(known) <= set(kept["figures"]), "a reason is of a row that is measured"
+    for each in kept["missed"]:
+        assert known[each].seen in page and known[each].next in page
