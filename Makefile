@@ -76,7 +76,7 @@ demo-down: setup ## leave no process, mount, namespace or bridge behind
 
 bench: setup ## speed and size as ratios in one run
 	$(LAB) up
-	$(LAB) bench
+	$(LAB) bench --twenty
 
 conformance: setup ## every conformance spec of Kubernetes against a hosted cluster; goes on where it stopped
 	$(LAB) conformance --docs

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from provider.api import kinds, names
@@ -66,27 +68,32 @@ class Births:
 
     async def beside_one(self, number: int) -> tuple[list[Birth], Seen]:
         """The same, and what is seen meanwhile of a tenant that ran before."""
-        await self.management.apply(meta.new(kinds.NAMESPACE, NAMESPACE), manager="bench")
-        manifest = self._tenant()
-        try:
-            await self._birth(manifest)
-            name = manifest["metadata"]["name"]
-            session, seen = await self._session(name), Seen()
+        async with self.living() as name:
+            session, seen = await self.session(name), Seen()
             asking = asyncio.create_task(_asked(session, seen))
             born = await self.at_once(number)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             await session.close()
             seen.restarts = await self._restarts(name)
-            return born, seen
+        return born, seen
+
+    @asynccontextmanager
+    async def living(self, replicas: int = 1) -> AsyncIterator[str]:
+        """A tenant that is joinable, by its name; gone on leaving."""
+        await self.management.apply(meta.new(kinds.NAMESPACE, NAMESPACE), manager="bench")
+        manifest = self._tenant(replicas=replicas)
+        try:
+            await self._birth(manifest)
+            yield manifest["metadata"]["name"]
         finally:
             await self._end(manifest)
 
-    def _tenant(self, *, whole: bool = False) -> Manifest:
+    def _tenant(self, *, whole: bool = False, replicas: int = 1) -> Manifest:
         self.count += 1
         spec = {
             "kubernetes": {"version": self.version, "kubelet": {"cgroupfs": "cgroupfs"}},
-            "controlPlane": {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": 1}},
+            "controlPlane": {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": replicas}},
             "networkProfile": {},
             "addons": {each: {} for each in ADDONS if whole},
         }
@@ -94,18 +101,13 @@ class Births:
 
     async def waking(self, runs: int) -> list[float]:
         """Seconds from replicas 0 → 1 to joinable, of one tenant that sleeps and wakes so many times."""
-        await self.management.apply(meta.new(kinds.NAMESPACE, NAMESPACE), manager="bench")
-        manifest = self._tenant()
-        try:
-            await self._birth(manifest)
-            return [await self._waking(manifest["metadata"]["name"]) for _ in range(runs)]
-        finally:
-            await self._end(manifest)
+        async with self.living() as name:
+            return [await self._waking(name) for _ in range(runs)]
 
     async def _waking(self, name: str) -> float:
         """The token of its birth is there: what is asked is whether it answers and is signed for, as a join needs."""
         await self._scale(name, 0)
-        session = await self._session(name)
+        session = await self.session(name)
         async with asyncio.timeout(PATIENCE):
             while await self.management.list(kinds.POD, NAMESPACE, labels={names.LABEL_NAME: name}):
                 await asyncio.sleep(LOOK)
@@ -124,7 +126,7 @@ class Births:
         birth, start, name = Birth(), time.monotonic(), manifest["metadata"]["name"]
         async with asyncio.timeout(PATIENCE):
             await self.management.create(manifest)
-            session = await self._session(name)
+            session = await self.session(name)
             await _answers(session)
             birth.kubeconfig_works = time.monotonic() - start
             await _signed(session)
@@ -137,7 +139,8 @@ class Births:
         pods = await self.management.list(kinds.POD, NAMESPACE, labels={names.LABEL_NAME: name})
         return sum(c["restartCount"] for p in pods for c in p["status"].get("containerStatuses", ()))
 
-    async def _session(self, name: str) -> Cluster:
+    async def session(self, name: str) -> Cluster:
+        """Its administrator's, once the Secret is there; whoever asks for one closes it."""
         while True:
             secret = await self.management.get(kinds.SECRET, names.admin_kubeconfig_secret(name), NAMESPACE)
             if kubeconfig := meta.decoded(secret).get("admin.svc"):

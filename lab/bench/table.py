@@ -59,11 +59,6 @@ class Row:
         ]
 
 
-def missed(rows: Iterable[Row], base: float) -> list[str]:
-    """Names of the rows that are not good enough."""
-    return [each.what for each in rows if each.met(base) is False]
-
-
 def table(rows: Iterable[Row], base: float) -> Table:
     """To be printed."""
     made = Table(*HEAD)

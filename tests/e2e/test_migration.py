@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
-from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 OTHER = "elsewhere"

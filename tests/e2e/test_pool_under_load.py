@@ -12,11 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.manifest import meta
 from provider.manifest.condition import find
-from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 from tests.e2e.test_migration import kept, until_written, writing
 from tests.e2e.test_pool import NAMESPACE, NEXT, PATIENCE, lost, ready

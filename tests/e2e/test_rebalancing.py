@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest, meta
-from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 from tests.e2e.test_migration import kept, until_written, writing
 

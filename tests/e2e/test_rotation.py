@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 
 from lab import images
+from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta, pem
-from tests.e2e.asking import asking
 from tests.e2e.conftest import condition, tenant, tenant_session, until, until_condition
 from tests.e2e.walled import Worker
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.bench.asking import asking
 from lab.demo import Demo
 from lab.servers import Authority, Etcd
 from provider.api import kinds, names
@@ -23,7 +24,6 @@ from provider.cluster.client import Cluster
 from provider.hosting.datastores.etcd.store import EtcdStore
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
-from tests.e2e.asking import asking
 from tests.e2e.conftest import VERSION, until
 from tests.e2e.two_labs import Side, deployed, joined
 

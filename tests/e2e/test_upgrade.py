@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.errors import Unreachable
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
-from tests.e2e.asking import asking
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 
 OLD, NEW, BROKEN = "v1.36.3", "v1.37.2", "v1.37.99"

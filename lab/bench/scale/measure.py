@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,18 +31,51 @@ SIMULATED = "pods: all lead to one kube-apiserver"
 async def rows(console: Console, sizes: Sequence[int] = SIZES, runs: int = RUNS) -> list[Row]:
     """Everything, in one world for the growth and another for the births."""
     found: list[Row] = []
+    grown: dict[int, list[Row]] = {}
     async with _world(max(sizes)) as world:
         world.provider.start()
         before = 0
         for size in sizes:
             console.print(f"{size} tenants: they are made")
             await _grown(world, range(before, size))
-            found += await _at_rest(world, size, runs)
+            grown[size] = await _at_rest(world, size, runs)
+            found += grown[size]
             before = size
             console.print(f"{size} tenants: {found[-4].middle:.0f} MiB, {found[-2].middle:.3f} mCPU a tenant at rest")
         found += await _restarts(world, before, runs)
+    found += growth({size: (each[1].middle, each[2].middle) for size, each in grown.items()})
     found += await born_at_once(AT_ONCE)
     return found
+
+
+def growth(taken: Mapping[int, tuple[float, float]]) -> list[Row]:
+    """Of (MiB, mCPU a tenant) by number of tenants, for the largest: what one more costs, to what it cost before.
+
+    1 is linear, less is better than that. Nothing is said of fewer than three sizes.
+    """
+    if len(sizes := sorted(taken)) < 3:
+        return []
+    (few, some, many) = sizes[-3:]
+    memory = [(taken[b][0] - taken[a][0]) / (b - a) for a, b in ((few, some), (some, many))]
+    what = f"growth from {some} to {many} tenants"
+    return [
+        Row(
+            f"{what}: memory of one more, to that from {few} to {some}",
+            (memory[1] / memory[0],),
+            None,
+            1,
+            "times",
+            SIMULATED,
+        ),
+        Row(
+            f"{what}: CPU at rest of each, to that before",
+            (taken[many][1] / taken[some][1],),
+            None,
+            1,
+            "times",
+            SIMULATED,
+        ),
+    ]
 
 
 async def born_at_once(number: int) -> list[Row]:

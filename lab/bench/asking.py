@@ -1,4 +1,7 @@
-"""A client that asks an API server ten times a second, each time over a connection of its own, and notes every error."""
+"""A client that asks an API server at a steady pace, each time over a connection of its own, and notes every error.
+
+For the rollouts of `make bench`, and for the end-to-end tests in which nobody may notice what is done to a tenant.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ import aiohttp
 
 from provider.manifest import kubeconfig
 
-PAUSE = 0.1  # seconds between two questions
+PAUSE = 0.1  # seconds between two questions, unless said otherwise
 PATIENCE = 10.0  # seconds for an answer
 PATHS = ("/version", "/api/v1/namespaces/default")
 
@@ -39,12 +42,12 @@ class Answers:
 
 
 @asynccontextmanager
-async def asking(content: bytes) -> AsyncIterator[Answers]:
-    """Ask from now on, as the user of this kubeconfig, until the block ends."""
+async def asking(content: bytes, *, every: float = PAUSE) -> AsyncIterator[Answers]:
+    """Ask from now on, each so many seconds, as the user of this kubeconfig, until the block ends."""
     found, answers = kubeconfig.parse(content), Answers()
     connector = aiohttp.TCPConnector(force_close=True, ssl=_trusting(found))
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(PATIENCE)) as session:
-        task = asyncio.create_task(_ask_on(session, found.server, answers))
+        task = asyncio.create_task(_ask_on(session, found.server, answers, every))
         try:
             yield answers
         finally:
@@ -52,14 +55,14 @@ async def asking(content: bytes) -> AsyncIterator[Answers]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _ask_on(session: aiohttp.ClientSession, server: str, answers: Answers) -> None:
+async def _ask_on(session: aiohttp.ClientSession, server: str, answers: Answers, every: float) -> None:
     """At a steady pace, also while an answer is waited for."""
     async with asyncio.TaskGroup() as questions:
         number = 0
         while True:
             questions.create_task(_ask(session, server + PATHS[number % len(PATHS)], answers))
             number += 1
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(every)
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, answers: Answers) -> None:
