@@ -144,17 +144,12 @@ class Etcd:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process, self._told = Process(self.program, self.folder), 0
+        self._process, self.told = Process(self.program, self.folder), ""  # whom to ask for /metrics and /readyz
 
     @property
     def endpoint(self) -> str:
         """host:port."""
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
-
-    @property
-    def metrics(self) -> str:
-        """Where it tells its own."""
-        return f"http://127.0.0.1:{self._told}/metrics"
 
     @property
     def url(self) -> str:
@@ -168,10 +163,10 @@ class Etcd:
 
     def start(self) -> Etcd:
         """Run it until it serves; itself. It listens before there is a leader: one of several is not waited for."""
-        self._told = free_port()
+        self.told = f"http://127.0.0.1:{free_port()}"
         flags = [
             *(f"--data-dir={self.folder / 'data'}", "--unsafe-no-fsync", "--log-level=warn"),
-            f"--listen-metrics-urls=http://127.0.0.1:{self._told}",
+            f"--listen-metrics-urls={self.told}",
             *(f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"),
             f"--listen-peer-urls=http://127.0.0.1:{self.peer_port}",
             f"--initial-advertise-peer-urls=http://127.0.0.1:{self.peer_port}",
@@ -186,7 +181,7 @@ class Etcd:
 
     def serves(self) -> bool:
         """Whether it says that it is ready, its cluster's leader included."""
-        with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{self._told}/readyz", timeout=5) as answer:
+        with contextlib.suppress(OSError), urlopen(f"{self.told}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
         return False
 

@@ -25,6 +25,7 @@ SECONDS = {
     "e2e/test_main_job.py": 450,
     "e2e/test_capi_specs.py": 240,
     "e2e/test_pool.py": 160,
+    "e2e/test_pool_under_load.py": 400,
     "e2e/test_konnectivity.py": 260,
     "e2e/infrastructure/test_lab_machines.py": 350,
     "e2e/test_clusterctl.py": 200,
