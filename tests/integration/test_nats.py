@@ -97,6 +97,8 @@ async def test_what_cannot_be_a_bucket_is_refused(server: Nats, name: str) -> No
 
 NEIGHBOUR = {"user": "neighbour", "password": "a-password-of-the-neighbours"}
 THEIRS = "KV_theirs"
+BUCKET = StreamConfig(name=THEIRS, subjects=["$KV.theirs.>"], max_msgs_per_subject=5, allow_direct=True)
+"""As a bucket is stored, but for what a bucket refuses its owner as well: that messages are deleted."""
 
 
 @dataclass
@@ -106,12 +108,14 @@ class Shared(Nats):
     def _command(self) -> list[str]:
         found, conf = super()._command(), self.folder / "conf"
         kept = [each for each in conf.read_text().splitlines() if not each.startswith("authorization")]
-        for account, user, password in (
-            ("MINE", ROOT, self.PASSWORD),
-            ("THEIRS", NEIGHBOUR["user"], NEIGHBOUR["password"]),
-        ):
-            users = f'users: [ {{ user: "{user}", password: "{password}" }} ]'
-            kept.append(f"accounts {{ {account}: {{ jetstream: enabled, {users} }} }}")
+        accounts = [
+            f'{account}: {{ jetstream: enabled, users: [ {{ user: "{user}", password: "{password}" }} ] }}'
+            for account, user, password in (
+                ("MINE", ROOT, self.PASSWORD),
+                ("THEIRS", NEIGHBOUR["user"], NEIGHBOUR["password"]),
+            )
+        ]
+        kept.append(f"accounts {{ {', '.join(accounts)} }}")
         conf.write_text("\n".join(kept))
         return found
 
@@ -141,7 +145,7 @@ DENIED: dict[str, Ask] = {
     "put": lambda _, stream: stream.publish("$KV.theirs.a", b"mine"),
     "message deleted": lambda _, stream: stream.delete_msg(THEIRS, 1),
     "purge": lambda _, stream: stream.purge_stream(THEIRS),
-    "bucket changed": lambda _, stream: stream.update_stream(StreamConfig(name=THEIRS, subjects=["$KV.theirs.>"])),
+    "bucket changed": lambda _, stream: stream.update_stream(BUCKET),
     "snapshot": api(f"STREAM.SNAPSHOT.{THEIRS}", b'{"deliver_subject": "mine"}'),
     "bucket deleted": lambda _, stream: stream.delete_key_value("theirs"),
     "account": lambda client, _: client.request("$SYS.REQ.ACCOUNT.THEIRS.JSZ", b"", timeout=5),
@@ -162,7 +166,8 @@ async def told(server: Nats, **who: str) -> AsyncIterator[tuple[Any, Any]]:
 async def test_one_tenants_credentials_are_denied_everything_on_anothers_bucket() -> None:
     with Shared().running() as server:
         async with told(server, **NEIGHBOUR) as (owner, theirs), told(server) as (client, mine):
-            bucket = await theirs.create_key_value(KeyValueConfig(bucket="theirs", direct=True))
+            await theirs.add_stream(BUCKET)
+            bucket = await theirs.key_value("theirs")
             await bucket.put("a", b"value")
             heard = await client.subscribe(">")
             assert await answered(client, mine) == set()
