@@ -22,6 +22,11 @@ async def install(cluster: Cluster, manager: str) -> None:
     for file in sorted(FOLDER.glob("*.yaml")):
         await cluster.apply(yaml.safe_load(file.read_text()), manager=manager)
     await cluster.apply(meta.new(kinds.NAMESPACE, Settings().namespace), manager=manager)
+    await until_served(cluster)
+
+
+async def until_served(cluster: Cluster) -> None:
+    """All CRDs that are there, whosever they are. TimeoutError after a minute."""
     async with asyncio.timeout(60):
         while not all([await _served(cluster, each) for each in await cluster.list(kinds.CUSTOM_RESOURCE_DEFINITION)]):
             await asyncio.sleep(0.1)

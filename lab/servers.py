@@ -163,10 +163,10 @@ class Etcd:
 
     def start(self) -> Etcd:
         """Run it until it serves; itself. It listens before there is a leader: one of several is not waited for."""
-        self.told = f"http://127.0.0.1:{free_port()}"
+        self.told = f"127.0.0.1:{free_port()}"
         flags = [
             *(f"--data-dir={self.folder / 'data'}", "--unsafe-no-fsync", "--log-level=warn"),
-            f"--listen-metrics-urls={self.told}",
+            f"--listen-metrics-urls=http://{self.told}",
             *(f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"),
             f"--listen-peer-urls=http://127.0.0.1:{self.peer_port}",
             f"--initial-advertise-peer-urls=http://127.0.0.1:{self.peer_port}",
@@ -181,7 +181,7 @@ class Etcd:
 
     def serves(self) -> bool:
         """Whether it says that it is ready, its cluster's leader included."""
-        with contextlib.suppress(OSError), urlopen(f"{self.told}/readyz", timeout=5) as answer:
+        with contextlib.suppress(OSError), urlopen(f"http://{self.told}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
         return False
 

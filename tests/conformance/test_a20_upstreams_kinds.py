@@ -5,6 +5,7 @@ All their fields, one by one, and all objects that its releases come with, in re
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import crds
 from lab.servers import ApiServer, Etcd
 from provider.api import names
+from provider.cluster import connect
 from provider.manifest import Manifest
 from tests.conformance import upstream
 from tests.conformance.upstream import Pair
@@ -65,10 +68,16 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iterat
         file = server.folder / "kinds.yaml"
         file.write_text(yaml.dump_all([each.theirs for each in upstream.pairs()], Dumper=yaml.CSafeDumper))
         server.kubectl("apply", "--server-side", f"--filename={file}")
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
+        asyncio.run(_served(server))
         yield server
     finally:
         server.stop()
+
+
+async def _served(server: ApiServer) -> None:
+    cluster = await connect.from_kubeconfig(server.kubeconfig())
+    await crds.until_served(cluster)
+    await cluster.close()
 
 
 def examples() -> list[Manifest]:
@@ -112,9 +121,9 @@ def stored(server: ApiServer, manifests: list[Manifest]) -> dict[str, Any]:
     """The specs as the API server would keep them, by name. It refuses fields that it does not know."""
     file = server.folder / "examples.json"
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-    done = server.kubectl("create", "--dry-run=server", "--output=json", f"--filename={file}", check=False)
+    done = server.kubectl("create", "--dry-run=server", "--output=yaml", f"--filename={file}", check=False)
     assert done.returncode == 0, done.stderr.decode()
-    items = json.loads(done.stdout)["items"]
+    items = list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
     assert len(items) == len(manifests)
     return {each["metadata"]["name"]: each["spec"] for each in items}
 

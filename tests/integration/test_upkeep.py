@@ -204,7 +204,7 @@ async def said_by(etcds: list[Etcd]) -> AsyncIterator[list[Said]]:
     said: list[Said] = []
 
     def of(etcd: Etcd) -> tuple[int, int, int]:
-        with urlopen(f"{etcd.told}/metrics", timeout=5) as answer:
+        with urlopen(f"http://{etcd.told}/metrics", timeout=5) as answer:
             lines = dict(each.rsplit(" ", 1) for each in answer.read().decode().splitlines() if each.startswith(SAID))
         first, second, third = (int(float(lines[each])) for each in SAID)
         return first, second, third
