@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds, names
 from provider.manifest import meta
 from tests.conformance import core
@@ -76,7 +77,9 @@ async def test_a2_of_two_control_planes_that_a_cluster_owns_core_and_we_serve_th
 
 async def test_a3_names_of_63_characters_are_good_enough_for_core(with_core: World) -> None:
     cluster, kcp = "c" * 63, "k" * 63
-    await with_core.cluster(cluster, kcp=kcp)
+    await core.provisioned(with_core, cluster)
+    infrastructure = {"apiGroup": lab_kinds.GROUP, "kind": "LabCluster", "name": cluster}
+    await with_core.cluster(cluster, kcp=kcp, infrastructureRef=infrastructure)
     await with_core.control_plane(kcp)
 
     async def asked() -> bool:
@@ -92,5 +95,8 @@ async def test_a3_names_of_63_characters_are_good_enough_for_core(with_core: Wor
         conditions = (found or {}).get("status", {}).get("conditions", ())
         return any((each["type"], each["status"]) == ("Available", "True") for each in conditions)
 
-    await until(available, "the Cluster is available")
+    try:
+        await until(available, "the Cluster is available")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {(await core.cluster(with_core, cluster))['status']}") from error
     assert meta.labels_of(await with_core.kcp(kcp))[names.LABEL_CLUSTER_NAME] == cluster
