@@ -74,7 +74,7 @@ def taken_over_and_not_taken_away(lab: Lab) -> None:
 
     done = helm(lab, "uninstall", "kamaji")
     assert done.returncode != 0, done.stdout
-    said = done.stdout + done.stderr
+    said = (done.stdout + done.stderr).replace("\\n", "\n")  # Helm 4 logs all that a hook wrote as one message
     assert "1 TenantControlPlane: default/mine" in said
     (back,) = [line.split() for line in said.splitlines() if "helm rollback" in line]
     done = helm(lab, *back[1 : back.index("-n")])

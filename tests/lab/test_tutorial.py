@@ -18,7 +18,10 @@ from lab.state import Lab
 from tests import blocks
 from tests.blocks import Block
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespaces: run as root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="a lab makes namespaces: run as root"),
+    pytest.mark.nightly,  # a third lab, for ten minutes
+]
 NAME = "tutorial"
 PAGE = ROOT / "docs" / "tutorial.md"
 RUN = ".venv/bin/lab run -- "
