@@ -160,7 +160,9 @@ def provider(tree: Path = REPOSITORY, name: str = PROVIDER) -> Path:
     """
     lock = tree / "requirements-provider.lock"
     wheels = cached("layers", f"wheels-{digest(lock.read_text())}.tar", make=partial(_wheels, lock))
-    sources = sorted(each for each in (tree / "provider").rglob("*") if each.suffix in (".py", ".toml", ".typed"))
+    sources = sorted(
+        each for each in (tree / "provider").rglob("*") if each.is_file() and "__pycache__" not in each.parts
+    )
     content = digest(*(f"{each.relative_to(tree)}\0{each.read_text()}" for each in sources))
 
     def make(target: Path) -> None:
