@@ -111,7 +111,9 @@ def development(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> I
     folder = tmp_path_factory.mktemp("development")
     with (
         core.served(folder, plain_etcd, rights(), webhooks=True) as server,
-        others.infrastructure(server, "capi-dev-infrastructure", "infrastructure/docker/config/default"),
+        others.infrastructure(
+            server, "capi-dev-infrastructure", "infrastructure/docker/config/default", others.TOPOLOGY
+        ),
     ):
         yield server
 

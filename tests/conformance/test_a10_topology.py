@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds, names
 from provider.api.kinds import Kind
@@ -39,6 +41,8 @@ OF_TOPOLOGIES = (
     "devmachinetemplates",
     "kubeadmconfigtemplates",
 )
+
+pytestmark = pytest.mark.nightly  # two of Cluster API's dev providers at once are in each other's way
 REQUEST = re.compile(r"^apiserver_request_total\{(.*)\} (\d+)", re.MULTILINE)
 
 

@@ -33,6 +33,8 @@ from tests.integration.in_force import let_through
 from tests.integration.templates.provider_kinds import documents as documents_of
 from tests.integration.templates.provider_kinds import providers
 
+pytestmark = pytest.mark.nightly  # two of Cluster API's dev providers at once are in each other's way
+
 MANIFEST = Path(__file__).parents[2] / "docs" / "cluster-autoscaler.yaml"
 ACCOUNT = "c-autoscaler"
 DEV_MACHINE_TEMPLATE = Kind("infrastructure.cluster.x-k8s.io/v1beta2", "DevMachineTemplate", "devmachinetemplates")
