@@ -38,12 +38,12 @@ generate: setup ## CRDs from the models, rights from the infrastructure table, c
 	.venv/bin/python -m docs
 	.venv/bin/python -m config.chart
 
-check: setup ## format, lint, types, import law, unit and golden tests; under two minutes
+check: setup ## format, lint, types, import law, unit and golden tests; about two minutes
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PYTEST) tests/unit tests/golden tests/architecture
+	$(PYTEST) tests/unit tests/golden tests/architecture --numprocesses 2 --dist worksteal
 
 integration: setup ## against real etcd and kube-apiserver on loopback
 	$(LAB) build

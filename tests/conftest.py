@@ -40,7 +40,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Telling(terminal, files=config.getoption("dist", "no") != "no"))
+        config.pluginmanager.register(Telling(terminal, files=config.getoption("dist", "no") == "loadfile"))
         recording.describe(config)
 
 

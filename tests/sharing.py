@@ -15,6 +15,11 @@ from xdist.scheduler import LoadFileScheduling
 FIRST = ("e2e/test_two_clusters.py", "e2e/test_suite.py")
 """The one needs both labs, and what it brings to the other would be a trace or a fault in the eyes of some files. So it begins,
 and beside it the one that takes longest and looks at nothing but its own tenant."""
+ONE_AFTER_ANOTHER = frozenset(
+    f"tests/conformance/test_{each}.py" for each in ("a10_topology", "a22_many_machines", "a23_autoscaler")
+)
+"""Their machines live in the memory of Cluster API's infrastructure provider for development, which listens on ports that are
+always the same: one worker has them all, and a single such provider."""
 RING = Path(__file__).parent
 SHORT = 30  # seconds that a file takes of which nothing is said
 SECONDS = {
@@ -58,7 +63,9 @@ SECONDS = {
     "integration/test_tenants_on_databases.py": 110,
     "integration/test_pool_under_load.py": 100,
     "integration/test_autoscaling.py": 100,
+    "conformance/test_a10_topology.py": 101,
     "conformance/test_a22_many_machines.py": 100,
+    "conformance/test_a23_autoscaler.py": 99,
     "integration/test_tenant_pass.py": 90,
     "conformance/test_a09_workers_with_core.py": 90,
     "conformance/test_a14_clusterctl_move.py": 80,
@@ -86,6 +93,10 @@ class LongestFirst(LoadFileScheduling):
     def __init__(self, config: Any, log: Any = None) -> None:
         config.option.loadscopereorder = False
         super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "one after another" if file in ONE_AFTER_ANOTHER else file
 
     def _reschedule(self, node: Any) -> None:
         # A worker begins a test only once it knows which one comes after it, so one has to be waiting.

@@ -22,7 +22,7 @@ NAMESPACE = "bench"
 PATIENCE = 900.0
 NO_ANSWER = 10.0
 ADDONS = ("coreDNS", "kubeProxy", "konnectivity")
-LOOK = 0.05  # seconds between two looks
+LOOK = 0.05  # seconds between two looks, whatever is looked at: who looks at twenty does not take the CPU of their births
 
 
 @dataclass
@@ -62,9 +62,9 @@ class Births:
         await self.management.apply(meta.new(kinds.NAMESPACE, NAMESPACE), manager="bench")
         tenants = [self._tenant(whole=whole) for _ in range(number)]
         try:
-            return list(await asyncio.gather(*(self._birth(each) for each in tenants)))
+            return list(await asyncio.gather(*(self._birth(each, LOOK * number) for each in tenants)))
         finally:
-            await asyncio.gather(*(self._end(each) for each in tenants))
+            await asyncio.gather(*(self._end(each, LOOK * number) for each in tenants))
 
     async def beside_one(self, number: int) -> tuple[list[Birth], Seen]:
         """The same, and what is seen meanwhile of a tenant that ran before."""
@@ -122,14 +122,14 @@ class Births:
         patch = {"spec": {"controlPlane": {"deployment": {"replicas": replicas}}}}
         await self.management.merge(kinds.TENANT_CONTROL_PLANE, name, NAMESPACE, patch, manager="bench")
 
-    async def _birth(self, manifest: Manifest) -> Birth:
+    async def _birth(self, manifest: Manifest, look: float = LOOK) -> Birth:
         birth, start, name = Birth(), time.monotonic(), manifest["metadata"]["name"]
         async with asyncio.timeout(PATIENCE):
             await self.management.create(manifest)
-            session = await self.session(name)
-            await _answers(session)
+            session = await self.session(name, look)
+            await _answers(session, look)
             birth.kubeconfig_works = time.monotonic() - start
-            await _signed(session)
+            await _signed(session, look)
             birth.joinable = time.monotonic() - start
             await session.close()
         birth.restarts = await self._restarts(name)
@@ -139,20 +139,20 @@ class Births:
         pods = await self.management.list(kinds.POD, NAMESPACE, labels={names.LABEL_NAME: name})
         return sum(c["restartCount"] for p in pods for c in p["status"].get("containerStatuses", ()))
 
-    async def session(self, name: str) -> Cluster:
+    async def session(self, name: str, look: float = LOOK) -> Cluster:
         """Its administrator's, once the Secret is there; whoever asks for one closes it."""
         while True:
             secret = await self.management.get(kinds.SECRET, names.admin_kubeconfig_secret(name), NAMESPACE)
             if kubeconfig := meta.decoded(secret).get("admin.svc"):
                 return await from_kubeconfig(kubeconfig)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(look)
 
-    async def _end(self, manifest: Manifest) -> None:
+    async def _end(self, manifest: Manifest, look: float = LOOK) -> None:
         name = manifest["metadata"]["name"]
         await self.management.delete(kinds.TENANT_CONTROL_PLANE, name, NAMESPACE)
         async with asyncio.timeout(PATIENCE):
             while await self.management.list(kinds.POD, NAMESPACE, labels={names.LABEL_NAME: name}):
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(look)
 
 
 async def _asked(session: Cluster, seen: Seen) -> None:
@@ -168,16 +168,16 @@ async def _asked(session: Cluster, seen: Seen) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _answers(session: Cluster) -> None:
+async def _answers(session: Cluster, look: float) -> None:
     """The admin's kubeconfig lists namespaces."""
     while True:
         with contextlib.suppress(ApiError):
             await session.list(kinds.NAMESPACE)
             return
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(look)
 
 
-async def _signed(session: Cluster) -> None:
+async def _signed(session: Cluster, look: float = LOOK) -> None:
     """A token is there, and cluster-info is signed for it, as kubeadm's discovery needs (KEP-130)."""
     identity, secret = "abcdef", "0123456789abcdef"
     token = meta.new(
@@ -198,4 +198,4 @@ async def _signed(session: Cluster) -> None:
             info = await session.get(kinds.CONFIG_MAP, "cluster-info", "kube-public")
             if f"jws-kubeconfig-{identity}" in ((info or {}).get("data") or {}):
                 return
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(look)

@@ -22,3 +22,9 @@ def test_the_table_names_no_file_that_is_gone() -> None:
 def test_what_needs_both_labs_begins() -> None:
     first = min((sharing.RING / each for each in sharing.SECONDS), key=sharing.order)
     assert first.name == "test_two_clusters.py"
+
+
+def test_whose_machines_live_in_memory_come_one_after_another() -> None:
+    files = (sharing.RING / "conformance").glob("test_*.py")
+    using = {each.relative_to(sharing.RING.parent).as_posix() for each in files if "in_memory" in each.read_text()}
+    assert using == sharing.ONE_AFTER_ANOTHER

@@ -82,6 +82,15 @@ async def world_in(server: ApiServer, everybody: Cluster, prefix: str) -> AsyncI
     await provider.close()
 
 
+@asynccontextmanager
+async def connected(server: ApiServer, prefix: str) -> AsyncIterator[World]:
+    """The same, in a server to which nobody has a connection yet."""
+    everybody = await connect.from_kubeconfig(server.kubeconfig())
+    async with world_in(server, everybody, prefix) as found:
+        yield found
+    await everybody.close()
+
+
 @pytest.fixture
 async def world(capi_server: ApiServer, everybody: Cluster) -> AsyncIterator[World]:
     """A namespace in which nobody but the provider acts."""
@@ -99,10 +108,8 @@ def managers(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Iter
 @pytest.fixture
 async def with_core(managers: ApiServer) -> AsyncIterator[World]:
     """A namespace in which core does what it does."""
-    everybody = await connect.from_kubeconfig(managers.kubeconfig())
-    async with world_in(managers, everybody, "core") as found:
+    async with connected(managers, "core") as found:
         yield found
-    await everybody.close()
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +128,5 @@ def development(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> I
 @pytest.fixture
 async def in_memory(development: ApiServer) -> AsyncIterator[World]:
     """A namespace in which machines run, and all is as users have it but pods and kubelets."""
-    everybody = await connect.from_kubeconfig(development.kubeconfig())
-    async with world_in(development, everybody, "memory") as found:
+    async with connected(development, "memory") as found:
         yield found
-    await everybody.close()

@@ -117,12 +117,12 @@ async def born(world: World) -> None:
     await says(world, "ControlPlaneInitialized")
 
 
-async def asked(world: World) -> None:
+async def asked(world: World, name: str = "kcp") -> None:
     """Core has adopted the control plane, and the provider has asked the hosting room."""
 
     async def so() -> bool:
-        await world.reconcile()
-        return await world.get(kinds.TENANT_CONTROL_PLANE, "kcp") is not None
+        await world.reconcile(name)
+        return await world.get(kinds.TENANT_CONTROL_PLANE, name) is not None
 
     await until(so, "core's owner reference, and the TenantControlPlane")
 

@@ -20,10 +20,9 @@ from lab import capi_repository, managers, programs
 from lab.servers import ApiServer, Etcd
 from provider.api import kinds, names
 from provider.api.kinds import Kind
-from provider.cluster import connect
 from provider.manifest import Manifest
 from provider.manifest.condition import find
-from tests.conformance.conftest import CONFIG, rights, world_in
+from tests.conformance.conftest import CONFIG, connected, rights
 from tests.conformance.test_a05_infrastructure_kinds import SERVED, crd
 from tests.conformance.test_doors import Seen, running, until
 from tests.conformance.world import World
@@ -55,10 +54,8 @@ def earlier(tmp_path_factory: pytest.TempPathFactory, plain_etcd: Etcd) -> Itera
 
 @pytest.fixture
 async def world(earlier: ApiServer) -> AsyncIterator[World]:
-    everybody = await connect.from_kubeconfig(earlier.kubeconfig())
-    async with world_in(earlier, everybody, "earlier") as found:
+    async with connected(earlier, "earlier") as found:
         yield found
-    await everybody.close()
 
 
 def reference(kind: Kind, name: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ OF_TOPOLOGIES = (
     "kubeadmconfigtemplates",
 )
 
-pytestmark = pytest.mark.nightly  # two of Cluster API's dev providers at once are in each other's way
+pytestmark = pytest.mark.nightly
 REQUEST = re.compile(r"^apiserver_request_total\{(.*)\} (\d+)", re.MULTILINE)
 
 

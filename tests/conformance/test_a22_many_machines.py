@@ -16,7 +16,7 @@ from provider.api import kinds, names
 from provider.api.kinds import Kind
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
-from tests.conformance import kubelet
+from tests.conformance import core, kubelet
 from tests.conformance.core import until
 from tests.conformance.test_a09_workers_with_core import MACHINE_DEPLOYMENT
 from tests.conformance.world import World
@@ -70,12 +70,7 @@ async def test_a22_machines_in_memory_take_our_join_data_and_run_once_the_tenant
     world = in_memory
     for each in documents(tmp_path, world, MANY):
         await world.everybody.apply(each, manager="user")
-
-    async def asked() -> bool:
-        await world.reconcile("c")
-        return await world.get(kinds.TENANT_CONTROL_PLANE, "c") is not None
-
-    await until(asked, "the TenantControlPlane")
+    await core.asked(world, "c")
     await world.host("c")
     await until(partial(are, world, "Provisioned"), "machines with bootstrap data")
     cluster = await world.get(DEV_CLUSTER, "c")

@@ -16,10 +16,9 @@ from lab.infrastructure import kinds as lab_kinds
 from lab.servers import Etcd
 from provider.api import kinds
 from provider.api.kinds import Kind
-from provider.cluster import connect
 from provider.manifest import Manifest, meta
 from tests.conformance import core, kubelet, vcenter
-from tests.conformance.conftest import rights, world_in
+from tests.conformance.conftest import connected, rights
 from tests.conformance.core import until
 from tests.conformance.test_a07_with_core import pinned
 from tests.conformance.test_a09_workers_with_core import kcp_of
@@ -85,24 +84,17 @@ def servers(
 @pytest.fixture
 async def site(servers: tuple[Any, VCenter, str]) -> AsyncIterator[Site]:
     server, found, version = servers
-    everybody = await connect.from_kubeconfig(server.kubeconfig())
-    async with world_in(server, everybody, "vsphere") as world:
+    async with connected(server, "vsphere") as world:
         credentials = {"username": vcenter.USERNAME.encode(), "password": vcenter.PASSWORD.encode()}
         await world.apply(kinds.SECRET, CREDENTIALS, data=meta.secret_data(credentials))
         yield Site(world, found, version)
-    await everybody.close()
 
 
 async def born(site: Site, text: str) -> None:
     """Applied as it is; the hosting room answers as soon as it is asked."""
     world = site.world
     site.apply(text)
-
-    async def asked() -> bool:
-        await world.reconcile("c")
-        return await world.get(kinds.TENANT_CONTROL_PLANE, "c") is not None
-
-    await until(asked, "the TenantControlPlane")
+    await core.asked(world, "c")
     await world.host("c", endpoint=f"{ENDPOINT}:6443")
 
 

@@ -24,7 +24,7 @@ from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.errors import Forbidden
 from provider.manifest import Manifest, meta
-from tests.conformance import kubelet
+from tests.conformance import core, kubelet
 from tests.conformance.core import until
 from tests.conformance.test_a09_workers_with_core import MACHINE_DEPLOYMENT, MACHINE_SET
 from tests.conformance.test_a22_many_machines import DEV_MACHINE, documents
@@ -33,7 +33,7 @@ from tests.integration.in_force import let_through
 from tests.integration.templates.provider_kinds import documents as documents_of
 from tests.integration.templates.provider_kinds import providers
 
-pytestmark = pytest.mark.nightly  # two of Cluster API's dev providers at once are in each other's way
+pytestmark = pytest.mark.nightly
 
 MANIFEST = Path(__file__).parents[2] / "docs" / "cluster-autoscaler.yaml"
 ACCOUNT = "c-autoscaler"
@@ -72,12 +72,7 @@ async def born(world: World, folder: Path, workers: int) -> None:
     """Our template, whose machines run."""
     for each in documents(folder, world, workers):
         await world.everybody.apply(each, manager="user")
-
-    async def asked() -> bool:
-        await world.reconcile("c")
-        return await world.get(kinds.TENANT_CONTROL_PLANE, "c") is not None
-
-    await until(asked, "the TenantControlPlane")
+    await core.asked(world, "c")
     await world.host("c")
     await until(lambda: are_running(world, workers), "machines that run")
 

@@ -81,12 +81,7 @@ async def test_a3_names_of_63_characters_are_good_enough_for_core(with_core: Wor
     infrastructure = {"apiGroup": lab_kinds.GROUP, "kind": "LabCluster", "name": cluster}
     await with_core.cluster(cluster, kcp=kcp, infrastructureRef=infrastructure)
     await with_core.control_plane(kcp)
-
-    async def asked() -> bool:
-        await with_core.reconcile(kcp)
-        return await with_core.get(kinds.TENANT_CONTROL_PLANE, kcp) is not None
-
-    await until(asked, "core's owner reference, and the TenantControlPlane")
+    await core.asked(with_core, kcp)
     await with_core.host(kcp)
 
     async def available() -> bool:

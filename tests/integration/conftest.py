@@ -12,6 +12,7 @@ from provider.cluster.client import Cluster
 from tests.integration.backup_fixtures import backups, born, elsewhere, objects, plane, stores
 from tests.integration.fixtures import api, api_server, cluster, management, namespace, plain_etcd, running, world
 from tests.integration.hosted import Hosted, Store
+from tests.integration.kamaji_process import Kamaji
 from tests.integration.tenant_world import Store as Offered
 from tests.integration.tenant_world import TenantWorld, allow, as_provider
 
@@ -54,3 +55,9 @@ async def tenant(management: Cluster, namespace: str, store: Store, tmp_path: Pa
     await found.until_joinable()
     yield found
     await found.stop()
+
+
+@pytest.fixture
+def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
+    """The command line, for whom nothing is refused."""
+    return Kamaji.of(api_server, namespace, tmp_path)

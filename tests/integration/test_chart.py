@@ -23,6 +23,15 @@ from lab.servers import ApiServer, Etcd
 
 Manifest = dict[str, Any]
 NAMESPACE = "kamaji-system"
+TENANT = {
+    "apiVersion": "kamaji.clastix.io/v1alpha1",
+    "kind": "TenantControlPlane",
+    "metadata": {"name": "mine", "namespace": "default"},
+    "spec": {
+        "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "systemd"}},
+        "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+    },
+}
 KEEP = {"helm.sh/resource-policy": "keep"}
 HOOK = "helm.sh/hook"
 COUNTER = itertools.count(1)
@@ -226,17 +235,8 @@ def test_an_upgrade_upgrades_crds_and_a_removal_leaves_them_with_all_that_is_the
     assert not told_by_crd()
     helm("upgrade", release[0], CHART, *release[1:], server=server)
     assert told_by_crd()
-    tenant = {
-        "apiVersion": "kamaji.clastix.io/v1alpha1",
-        "kind": "TenantControlPlane",
-        "metadata": {"name": "mine", "namespace": "default"},
-        "spec": {
-            "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "systemd"}},
-            "controlPlane": {"service": {"serviceType": "ClusterIP"}},
-        },
-    }
     file = server.folder / "tenant.json"
-    file.write_text(json.dumps(tenant))
+    file.write_text(json.dumps(TENANT))
     server.kubectl("create", "-f", str(file))
     helm("uninstall", *release, "--no-hooks", server=server)  # which asks nobody: test_chart_uninstall.py
     assert server.kubectl("get", "tcp", "mine", "-o", "name").stdout.strip()

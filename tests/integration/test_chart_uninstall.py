@@ -21,22 +21,16 @@ import yaml
 from config.chart.__main__ import CHART
 from docs.evidence import ROOT
 from lab.servers import ApiServer
+from provider.api import kinds
+from provider.cluster import connect
+from provider.manifest import Manifest
 from tests.integration import test_chart as chart
-from tests.integration.test_chart import NAMESPACE, helm, hooks, manager, rendered, server
+from tests.integration.test_chart import NAMESPACE, TENANT, helm, hooks, manager, rendered, server
 
 __all__ = ["server"]
 NAME = "kamaji-uninstall"
 JOB = ("Job", NAME)
 RELEASE = ("kamaji", "--namespace", NAMESPACE)
-TENANT = {
-    "apiVersion": "kamaji.clastix.io/v1alpha1",
-    "kind": "TenantControlPlane",
-    "metadata": {"name": "mine", "namespace": "default"},
-    "spec": {
-        "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "systemd"}},
-        "controlPlane": {"service": {"serviceType": "ClusterIP"}},
-    },
-}
 
 
 def test_before_it_goes_a_job_asks_which_may_list_tenants_and_nothing_else() -> None:
@@ -110,12 +104,7 @@ async def left(server: ApiServer, *, fails: bool) -> tuple[str, subprocess.Compl
 
 
 async def carried_out(server: ApiServer, removal: asyncio.Task[str]) -> subprocess.CompletedProcess[str]:
-    where = ("-n", NAMESPACE, "-o", "json", "--ignore-not-found", "get")
-    async with asyncio.timeout(240):
-        while not (text := (await asyncio.to_thread(server.kubectl, *where, "job", NAME)).stdout) or over(text):
-            assert not removal.done(), removal.result()
-            await asyncio.sleep(0.1)
-    job = json.loads(text)
+    job = await begun(server, removal)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert "command" not in container, "the image's own entry point"
@@ -130,9 +119,22 @@ async def carried_out(server: ApiServer, removal: asyncio.Task[str]) -> subproce
     return done
 
 
-def over(text: bytes) -> bool:
+async def begun(server: ApiServer, removal: asyncio.Task[str]) -> Manifest:
+    """The Job, once Helm has made it."""
+    cluster = await connect.from_kubeconfig(server.kubeconfig())
+    try:
+        async with asyncio.timeout(240):
+            while (found := await cluster.get(kinds.JOB, NAME, NAMESPACE)) is None or over(found):
+                assert not removal.done(), removal.result()
+                await asyncio.sleep(0.1)
+    finally:
+        await cluster.close()
+    return found
+
+
+def over(job: Manifest) -> bool:
     """One of before, which is about to be deleted."""
-    return bool(json.loads(text).get("status", {}).get("conditions"))
+    return bool(job.get("status", {}).get("conditions"))
 
 
 def finished(status: int) -> dict[str, Any]:

@@ -38,11 +38,6 @@ async def tenant(management: Cluster, namespace: str, store: Store, tmp_path: Pa
     await found.stop()
 
 
-@pytest.fixture
-def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
-    return Kamaji.of(api_server, namespace, tmp_path)
-
-
 async def test_a_tenant_at_a_glance_is_a_line_also_in_a_pipe_and_data_on_request(
     tenant: Hosted, kamaji: Kamaji
 ) -> None:

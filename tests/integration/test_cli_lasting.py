@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.servers import ApiServer
 from provider.api import kinds
 from provider.api.kinds import Kind
 from provider.cluster.client import Cluster
@@ -41,11 +40,6 @@ async def asleep(management: Cluster, namespace: str, store: Store, tmp_path: Pa
     await found.look(2)
     yield found
     await found.stop()
-
-
-@pytest.fixture
-def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
-    return Kamaji.of(api_server, namespace, tmp_path)
 
 
 @asynccontextmanager

@@ -8,18 +8,14 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import programs
-from lab.servers import ApiServer
 from provider.api import kinds
-from provider.cluster.client import Cluster
 from provider.manifest import meta
-from tests.integration.hosted import MANAGER, Hosted, Store
+from tests.integration.hosted import MANAGER, Hosted
 from tests.integration.kamaji_process import Kamaji
 
 CRASHES = {"restartCount": 3, "started": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
@@ -46,21 +42,10 @@ BREAKS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.fixture
-async def tenant(management: Cluster, namespace: str, store: Store, tmp_path: Path) -> AsyncIterator[Hosted]:
-    """It serves."""
-    found = Hosted(management, store, namespace, tmp_path / "tenant")
-    await found.say()
-    await found.look()
-    await found.serve()
-    await found.until_joinable()
-    await found.look()
-    yield found
-    await found.stop()
-
-
-@pytest.fixture
-def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
-    return Kamaji.of(api_server, namespace, tmp_path)
+async def tenant(tenant: Hosted) -> Hosted:
+    """A pass has seen it serve."""
+    await tenant.look()
+    return tenant
 
 
 async def changed(tenant: Hosted, spec: dict[str, Any]) -> None:

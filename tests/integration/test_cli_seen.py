@@ -40,11 +40,6 @@ async def born(management: Cluster, namespace: str, store: Store, tmp_path: Path
     await found.stop()
 
 
-@pytest.fixture
-def kamaji(api_server: ApiServer, namespace: str, tmp_path: Path) -> Kamaji:
-    return Kamaji.of(api_server, namespace, tmp_path)
-
-
 async def test_the_promises_of_isolation_hold_until_somebody_loosens_one_and_that_is_found(
     born: Hosted, kamaji: Kamaji
 ) -> None:

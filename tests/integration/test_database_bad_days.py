@@ -18,10 +18,9 @@ from provider.cluster.client import Cluster
 from provider.hosting.datastores.mysql import store as mysql
 from provider.hosting.reconcile import drivers
 from provider.hosting.view import Keyspace
-from provider.manifest import meta
 from tests.integration.databases import Database, MariaDB, Postgres
 from tests.integration.fixtures import COUNTER
-from tests.integration.hosted import MANAGER, Hosted
+from tests.integration.hosted import Hosted
 from tests.integration.test_database_drivers import Kine, access_of, fresh, let_in, proven, seen
 from tests.integration.test_tenants_on_databases import Offered, ended_without_pods, keyspace
 
@@ -36,10 +35,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture
 async def offered(management: Cluster, database: Database) -> Offered:
-    found = Offered(database, management, f"mortal-{next(COUNTER)}")
-    await management.apply(meta.new(kinds.DATA_STORE, found.name, spec=database.spec()), manager=MANAGER)
-    await found.look()
-    return found
+    return await Offered.of(database, management, f"mortal-{next(COUNTER)}")
 
 
 @pytest.fixture

@@ -46,13 +46,14 @@ class Client:
     frozen: list[float] = field(default_factory=list)  # when a write was refused
     acknowledgements: int = 0
     refusals: set[str] = field(default_factory=set)  # in the words of the tenant's API server
-    stopped: bool = False
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def at_work(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Until the block ends; the writer, which ends once it is told to stop and its last write was answered."""
         tasks = [asyncio.create_task(each()) for each in (self._write, self._read, self._watch)]
         try:
-            yield
+            yield tasks[0]
         finally:
             for each in tasks:
                 each.cancel()
@@ -60,7 +61,7 @@ class Client:
 
     async def _write(self) -> None:
         for number in itertools.count():
-            if self.stopped:
+            if self.stopped.is_set():
                 return
             name, value = f"w-{number % 40}", str(number)
             try:
@@ -209,12 +210,13 @@ async def client(moved: Moved) -> AsyncIterator[Client]:
     session = await moved.hosted.session("super-admin.conf")
     found = Client(session)
     try:
-        async with found.at_work():
+        async with found.at_work() as writer:
             await written(found)
             yield found
             await written(found)
-            found.stopped = True
+            found.stopped.set()
             async with asyncio.timeout(120):
+                await writer
                 while found.watched != (there := await found.there()):
                     await asyncio.sleep(0.2)
     finally:

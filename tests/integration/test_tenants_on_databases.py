@@ -46,6 +46,14 @@ class Offered:
     cluster: Cluster
     name: str
 
+    @classmethod
+    async def of(cls, database: Database, cluster: Cluster, name: str) -> Offered:
+        """Applied, and looked at once."""
+        found = cls(database, cluster, name)
+        await cluster.apply(meta.new(kinds.DATA_STORE, name, spec=database.spec()), manager=MANAGER)
+        await found.look()
+        return found
+
     async def look(self) -> Manifest:
         """One pass over the DataStore; its status."""
         await store_pass.datastore(context(self.cluster), self.name)
@@ -62,10 +70,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture
 async def offered(management: Cluster, database: Database) -> Offered:
-    found = Offered(database, management, f"databases-{next(COUNTER)}")
-    await management.apply(meta.new(kinds.DATA_STORE, found.name, spec=database.spec()), manager=MANAGER)
-    await found.look()
-    return found
+    return await Offered.of(database, management, f"databases-{next(COUNTER)}")
 
 
 @pytest.fixture

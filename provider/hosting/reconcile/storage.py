@@ -69,7 +69,7 @@ class Storage:
         if view.keyspace is None:
             self._take_turn(store, uid)
         else:
-            granted = _fresh(self._granted.get(uid), _grant(view, store, view.keyspace), view.now)
+            granted = _fresh(before, _grant(view, store, view.keyspace), view.now)
             if granted or await self._proves_itself(view, store, view.keyspace):
                 return view
         try:
@@ -77,10 +77,9 @@ class Storage:
                 view = await self._claimed(view, store, opened) if view.keyspace is None else view
                 assert view.keyspace is not None
                 known = claims.access(view, store) is not None and view.move is None
-                asked = _read_only(view) or (
-                    before is not None and not before[0][3]
-                )  # by a restore, or to hold it back
-                if await self._granted_by(opened, view, view.keyspace) and known and not asked:
+                # One that may only read, or did until now, differs for we said so: in a restore, or to hold it back.
+                ours = _read_only(view) or (before is not None and not before[0][3])
+                if await self._granted_by(opened, view, view.keyspace) and known and not ours:
                     await self._drifted(view, store)
         except NameRefused as error:
             raise Invalid("KeyspaceNameInvalid", f"DataStore {store.name}: {error}") from error

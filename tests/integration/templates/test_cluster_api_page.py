@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_who_follows_the_page_has_a_cluster_that_the_server_accepted(
 
 
 def asked_of_the_autoscaler(server: ApiServer, namespace: str) -> None:
-    """What its ServiceAccount may and may not."""
+    """What its ServiceAccount may and may not; the rights come into force a moment after they were applied."""
 
     def may(verb: str, resource: str, where: str = namespace) -> bool:
         account = f"--as=system:serviceaccount:{namespace}:mine-autoscaler"
@@ -95,10 +96,16 @@ def asked_of_the_autoscaler(server: ApiServer, namespace: str) -> None:
         return done.stdout.decode().strip() == "yes"
 
     group = "cluster.x-k8s.io"
-    assert may("list", f"machinedeployments.{group}")
-    assert may("patch", f"machinedeployments.{group}/scale")
-    assert may("update", f"machines.{group}")
-    assert may("get", f"metal3machinetemplates.infrastructure.{group}")
+    for verb, resource in (
+        ("list", f"machinedeployments.{group}"),
+        ("patch", f"machinedeployments.{group}/scale"),
+        ("update", f"machines.{group}"),
+        ("get", f"metal3machinetemplates.infrastructure.{group}"),
+    ):
+        deadline = time.monotonic() + 60
+        while not may(verb, resource):
+            assert time.monotonic() < deadline, (verb, resource)
+            time.sleep(0.2)
     assert not may("delete", f"machines.{group}")
     assert not may("get", "secrets")
     assert not may("list", f"machinedeployments.{group}", "default")
