@@ -22,7 +22,9 @@ NAMESPACE = "bench"
 PATIENCE = 900.0
 NO_ANSWER = 10.0
 ADDONS = ("coreDNS", "kubeProxy", "konnectivity")
-LOOK = 0.05  # seconds between two looks, whatever is looked at: who looks at twenty does not take the CPU of their births
+LOOK = (
+    0.05  # seconds between two looks, whatever is looked at: who looks at twenty does not take the CPU of their births
+)
 
 
 @dataclass

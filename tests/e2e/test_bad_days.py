@@ -48,7 +48,13 @@ async def serves(management: Cluster, victim: Manifest) -> dict[str, str]:
     return setup
 
 
-@pytest.mark.parametrize("moments", [MOMENTS[::2], MOMENTS[1::2]], ids=["five moments", "five others"])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(MOMENTS[::2], id="five moments"),
+        pytest.param(MOMENTS[1::2], id="five others", marks=pytest.mark.nightly),
+    ],
+)
 async def test_killed_in_the_midst_of_a_birth_and_of_a_death_the_provider_goes_on(
     management: Cluster, namespace: str, moments: list[float]
 ) -> None:

@@ -246,6 +246,7 @@ async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_err
     await until_condition(management, wanted, "Upgraded")
 
 
+@pytest.mark.nightly
 async def test_undone_it_is_tried_again_when_the_spec_is_another(management: Cluster, namespace: str) -> None:
     wanted = await born(management, "again", namespace, QUICK, controlPlane=planned(1))
     asked("again", namespace, BROKEN)
@@ -255,6 +256,7 @@ async def test_undone_it_is_tried_again_when_the_spec_is_another(management: Clu
     await until_condition(management, wanted, "Upgraded")
 
 
+@pytest.mark.nightly
 async def test_with_the_strategy_recreate_what_served_comes_back(management: Cluster, namespace: str) -> None:
     wanted = await born(management, "back", namespace, QUICK, controlPlane=planned(1, strategy={"type": "Recreate"}))
     asked("back", namespace, BROKEN)

@@ -142,6 +142,7 @@ async def test_a_tenant_that_asks_from_the_beginning_never_stores_a_secret_in_pl
         await hosted.stop()
 
 
+@pytest.mark.nightly
 async def test_a_provider_that_is_killed_at_every_stage_goes_on_where_it_was(vault: Vault) -> None:
     made = await vault.fill(120)
     vault.killed_at = {"Preparing", "Writing", "Rewriting"}
@@ -228,6 +229,7 @@ async def test_a_lost_key_is_one_clear_condition_and_serving_goes_on_until_it_is
     assert await vault.read() == made
 
 
+@pytest.mark.nightly
 async def test_what_an_encryption_of_before_has_left_in_the_store_is_found(vault: Vault) -> None:
     """So that a tenant that comes without its Secrets is not given a first key once more."""
     schema = (await vault.hosted.tcp())["status"]["storage"]["setup"]["schema"]
@@ -255,6 +257,7 @@ async def test_what_an_encryption_of_before_has_left_in_the_store_is_found(vault
     assert await hosted.cluster.get(kinds.SECRET, MAIN, hosted.namespace) is None
 
 
+@pytest.mark.nightly
 async def test_what_the_tenant_refuses_to_write_is_named_and_the_former_key_stays_until_it_is_written(
     vault: Vault,
 ) -> None:
@@ -291,6 +294,7 @@ async def touched(session: Cluster) -> None:
     await session.apply(said, manager="probe", dry_run=True)
 
 
+@pytest.mark.nightly
 async def test_custom_resources_and_several_lists_are_encrypted_where_they_lie(vault: Vault) -> None:
     async with vault.at() as session:
         await session.apply(widgets(), manager=MANAGER)

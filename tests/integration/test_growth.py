@@ -25,6 +25,7 @@ async def grown(world: World, numbers: range) -> None:
     await world.provider.at_rest(0)
 
 
+@pytest.mark.nightly
 @pytest.mark.keeps("better.workers")
 async def test_a_tenant_more_costs_little_and_a_provider_that_starts_again_writes_nothing_to_tenants_that_stand(
     tmp_path: Path,

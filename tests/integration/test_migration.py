@@ -30,6 +30,7 @@ from tests.integration.hosted import MANAGER, Hosted, Store
 from tests.integration.rollout import Rollout
 
 PATIENCE = 480.0  # seconds; a bound against hanging for ever
+NIGHTLY = dict.fromkeys(("Copying", "StandingBy", "Moved"), pytest.mark.nightly)
 DEFAULT = "default"  # the namespace inside the tenant in which its client works
 
 
@@ -310,6 +311,7 @@ async def test_a_provider_that_dies_at_every_step_goes_on_with_the_move(moved: M
     await erased(moved, moved.stores[0])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("phase", ["Copying", "Frozen"])
 async def test_a_target_that_dies_in_the_midst_leaves_the_tenant_where_it_was_and_unfrozen(
     moved: Moved, phase: str, monkeypatch: pytest.MonkeyPatch
@@ -341,6 +343,7 @@ async def never(_: Copy, *__: Any) -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.nightly
 async def test_pods_that_do_not_come_up_on_the_target_are_taken_back_and_the_tenant_writes_again(
     moved: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +385,7 @@ async def test_pods_that_do_not_come_up_beside_the_others_cost_the_tenant_nothin
     assert await moved.count(second) == 0, "what was copied is erased"
 
 
+@pytest.mark.nightly
 async def test_pods_that_clients_have_overtaken_do_not_serve_and_others_are_made(
     moved: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +398,7 @@ async def test_pods_that_clients_have_overtaken_do_not_serve_and_others_are_made
     assert (await moved.record())["migration"].get("standbyRevision") is None
 
 
+@pytest.mark.nightly
 async def test_a_tenant_whose_pods_cannot_come_up_beside_each_other_is_frozen_until_others_have_started(
     moved: Moved,
 ) -> None:
@@ -408,6 +413,7 @@ async def test_a_tenant_whose_pods_cannot_come_up_beside_each_other_is_frozen_un
     assert moved.seen[-4:] == ["Copying", "Frozen", "Switching", "Moved"]
 
 
+@pytest.mark.nightly
 async def test_who_changes_his_mind_in_the_midst_stays_or_goes_to_the_third(
     moved: Moved, management: Cluster, tmp_path: Path
 ) -> None:
@@ -446,7 +452,13 @@ async def test_a_target_that_has_keys_of_that_name_is_refused_and_they_are_left_
     assert (await moved.hosted.condition("Ready"))["status"] == "True"
 
 
-@pytest.mark.parametrize("phase", ["Copying", "StandingBy", "Frozen", "Switching", "Moved"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        pytest.param(each, marks=NIGHTLY.get(each, ()))
+        for each in ("Copying", "StandingBy", "Frozen", "Switching", "Moved")
+    ],
+)
 async def test_a_tenant_that_is_deleted_while_it_moves_leaves_nothing_in_either_store(moved: Moved, phase: str) -> None:
     keyspace = await moved.keyspace()
     await moved.move(moved.stores[1])

@@ -99,6 +99,7 @@ async def test_a_new_member_gets_its_vote_whichever_of_the_others_leads(
     await fleet.ready(3)
 
 
+@pytest.mark.nightly
 async def test_when_two_of_three_are_lost_then_nothing_is_taken_out_and_what_is_left_stays(
     world: World, tmp_path: Path, running: list[Pods]
 ) -> None:
@@ -133,6 +134,7 @@ async def test_all_members_down_at_once_come_back_with_everything(
     assert {each.id for each in await fleet.voters()} == before
 
 
+@pytest.mark.nightly
 async def test_a_single_member_becomes_three_and_then_five_and_keeps_its_data(
     world: World, tmp_path: Path, running: list[Pods]
 ) -> None:
