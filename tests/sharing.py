@@ -16,10 +16,11 @@ FIRST = ("e2e/test_two_clusters.py", "e2e/test_suite.py")
 """The one needs both labs, and what it brings to the other would be a trace or a fault in the eyes of some files. So it begins,
 and beside it the one that takes longest and looks at nothing but its own tenant."""
 ONE_AFTER_ANOTHER = frozenset(
-    f"tests/conformance/test_{each}.py" for each in ("a10_topology", "a22_many_machines", "a23_autoscaler")
+    f"tests/conformance/test_{each}.py"
+    for each in ("a10_topology", "a22_many_clusters", "a22_many_machines", "a23_autoscaler")
 )
 """Their machines live in the memory of Cluster API's infrastructure provider for development, which listens on ports that are
-always the same: one worker has them all, and a single such provider."""
+always the same. So one worker has them all: first the file that starts a provider of its own, then those that share one."""
 RING = Path(__file__).parent
 SHORT = 30  # seconds that a file takes of which nothing is said
 SECONDS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests import sharing
 
 ALONE = {"test_births.py", "test_rotation_proof.py", "test_rotation_soak.py"}  # of `make soak` alone
@@ -26,5 +28,6 @@ def test_what_needs_both_labs_begins() -> None:
 
 def test_whose_machines_live_in_memory_come_one_after_another() -> None:
     files = (sharing.RING / "conformance").glob("test_*.py")
-    using = {each.relative_to(sharing.RING.parent).as_posix() for each in files if "in_memory" in each.read_text()}
-    assert using == sharing.ONE_AFTER_ANOTHER
+    using = {each for each in files if re.search(r"in_memory|scale import clusters", each.read_text())}
+    assert {each.relative_to(sharing.RING.parent).as_posix() for each in using} == sharing.ONE_AFTER_ANOTHER
+    assert min(using, key=sharing.order).name == "test_a22_many_clusters.py"
