@@ -219,6 +219,14 @@ POOL_ROOM = _of_pool(
     values={"what": ("all", "taking")},
 )
 
+BACKUP_TAKEN = _of_schedule(
+    name="kamaji_backup_last_successful_timestamp_seconds",
+    help="The moment that the newest whole backup of a schedule shows; none while there is none",
+)
+BACKUP_DUE = _of_schedule(
+    name="kamaji_backup_due_timestamp_seconds",
+    help="When the backup after the newest whole one is due: in the past while it is not there; none while suspended",
+)
 DRILL_PROVEN = _of_schedule(
     name="kamaji_backup_drill_proven",
     help="1 when the last drill that is over restored the backup whole, 0 when it did not; none while there was none",

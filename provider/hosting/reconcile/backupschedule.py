@@ -6,7 +6,9 @@ that were due while the provider was away, or while one was at work, the last is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from provider.api import kinds, names
 from provider.api.backup import TenantBackupSchedule
@@ -55,13 +57,19 @@ async def schedule(context: Context, key: Key) -> float | None:
     raw, proven = await drill.drilled(context, parsed, raw, backups, drills)
     told = status.of(raw, backups, None if parsed.spec.suspend else following, now, proven)
     await stating.wanted(context.cluster, raw, told)
-    measures.schedule(key, told, drill.following(parsed, raw, drills))
+    overdue = None if parsed.spec.suspend else times.after(_whole_since(raw, told))
+    measures.schedule(key, told, backup=overdue, drill=drill.following(parsed, raw, drills))
     return min(LONGEST, max(1.0, (min(following, next_drill) - now).total_seconds()))
 
 
 def _since(raw: Manifest) -> datetime:
     """When the last one was made that was due; at first, when the schedule was."""
     return datetime.fromisoformat((raw.get("status") or {}).get("last") or raw["metadata"]["creationTimestamp"])
+
+
+def _whole_since(raw: Manifest, told: Mapping[str, Any]) -> datetime:
+    """The moment that the newest whole backup shows; before the first, when the schedule was made."""
+    return datetime.fromisoformat(told.get("lastSuccessful") or raw["metadata"]["creationTimestamp"])
 
 
 async def _backups(context: Context, raw: Manifest) -> list[Manifest]:

@@ -86,11 +86,13 @@ def pool_gone(name: str) -> None:
     subjects.hide("pool", (name,))
 
 
-def schedule(key: Key, wanted: Mapping[str, Any], due: datetime | None) -> None:
-    """After a pass over a TenantBackupSchedule; `due`: the drill after the last."""
-    last = wanted.get("lastDrill")
+def schedule(key: Key, wanted: Mapping[str, Any], *, backup: datetime | None, drill: datetime | None) -> None:
+    """After a pass over a TenantBackupSchedule: when the backup after the newest whole one is due, and the next drill."""
+    taken, last = wanted.get("lastSuccessful"), wanted.get("lastDrill")
+    subjects.show(table.BACKUP_TAKEN, key, {(): datetime.fromisoformat(taken).timestamp()} if taken else {})
+    subjects.show(table.BACKUP_DUE, key, {(): backup.timestamp()} if backup else {})
     subjects.show(table.DRILL_PROVEN, key, {(): float(bool(last.get("proven")))} if last else {})
-    subjects.show(table.DRILL_DUE, key, {(): due.timestamp()} if due else {})
+    subjects.show(table.DRILL_DUE, key, {(): drill.timestamp()} if drill else {})
 
 
 def schedule_gone(key: Key) -> None:

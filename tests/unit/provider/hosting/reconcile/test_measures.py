@@ -15,7 +15,9 @@ from provider.cluster.errors import ApiError, Forbidden, Unreachable
 from provider.hosting.reconcile import availability, measures
 from provider.hosting.view import View
 from provider.manifest import condition, meta
+from provider.manifest.condition import timestamp
 from provider.telemetry import table
+from provider.telemetry.metric import Metric
 from tests.golden.cases import CASES, Case, reported
 from tests.golden.world import NOW
 from tests.unit.provider import shown
@@ -154,16 +156,28 @@ def test_a_pool_tells_of_its_room_who_waits_and_what_was_saved() -> None:
     assert value("kamaji_datastore_last_snapshot_timestamp_seconds", datastore_name="p-1") is None
 
 
-def test_a_schedule_tells_whether_its_last_drill_was_whole_and_when_the_next_is_due() -> None:
-    def value(name: str) -> float | None:
-        return REGISTRY.get_sample_value(name, {"schedule_namespace": KEY[0], "schedule_name": "nightly"})
+def of_schedule(metric: Metric) -> float | None:
+    return REGISTRY.get_sample_value(metric.name, {"schedule_namespace": KEY[0], "schedule_name": "nightly"})
 
-    key, proven, due = (KEY[0], "nightly"), table.DRILL_PROVEN.name, table.DRILL_DUE.name
-    measures.schedule(key, {}, NOW)
+
+def test_a_schedule_tells_when_it_last_had_a_whole_backup_and_when_the_next_is_due() -> None:
+    key = (KEY[0], "nightly")
+    measures.schedule(key, {}, backup=NOW, drill=None)
+    assert (of_schedule(table.BACKUP_TAKEN), of_schedule(table.BACKUP_DUE)) == (None, NOW.timestamp())
+    measures.schedule(key, {"lastSuccessful": timestamp(NOW)}, backup=None, drill=None)
+    assert (of_schedule(table.BACKUP_TAKEN), of_schedule(table.BACKUP_DUE)) == (NOW.timestamp(), None)
+    measures.schedule_gone(key)
+    assert of_schedule(table.BACKUP_TAKEN) is None
+
+
+def test_a_schedule_tells_whether_its_last_drill_was_whole_and_when_the_next_is_due() -> None:
+    value, key = of_schedule, (KEY[0], "nightly")
+    proven, due = table.DRILL_PROVEN, table.DRILL_DUE
+    measures.schedule(key, {}, backup=None, drill=NOW)
     assert (value(proven), value(due)) == (None, NOW.timestamp())
-    measures.schedule(key, {"lastDrill": {"proven": True}}, NOW)
+    measures.schedule(key, {"lastDrill": {"proven": True}}, backup=None, drill=NOW)
     assert value(proven) == 1
-    measures.schedule(key, {"lastDrill": {"proven": False}}, None)
+    measures.schedule(key, {"lastDrill": {"proven": False}}, backup=None, drill=None)
     assert (value(proven), value(due)) == (0, None)
     measures.schedule_gone(key)
     assert value(proven) is None
