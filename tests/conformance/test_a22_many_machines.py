@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pytest
 import yaml
 
 from lab.infrastructure import kinds as lab_kinds
@@ -21,6 +22,8 @@ from tests.conformance.core import until
 from tests.conformance.test_a09_workers_with_core import MACHINE_DEPLOYMENT
 from tests.conformance.world import World
 from tests.integration.templates.provider_kinds import generated, providers
+
+pytestmark = pytest.mark.nightly
 
 GROUP = "infrastructure.cluster.x-k8s.io/v1beta2"
 DEV_CLUSTER, DEV_MACHINE = Kind(GROUP, "DevCluster", "devclusters"), Kind(GROUP, "DevMachine", "devmachines")

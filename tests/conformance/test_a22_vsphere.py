@@ -26,6 +26,8 @@ from tests.conformance.vcenter import VCenter, guestinfo
 from tests.conformance.world import World
 from tests.integration.templates.provider_kinds import generated, providers
 
+pytestmark = pytest.mark.nightly
+
 TREE = "config/default"
 GROUP = "infrastructure.cluster.x-k8s.io"
 RELEASES = {"capv": ("v1beta1", "sha1"), "capv-1.16": ("v1beta2", "sha256")}

@@ -148,6 +148,7 @@ async def test_gateway_api_that_comes_later_is_used_without_a_restart(
     await until(withdrawn, "route and status block are gone with the block of the spec")
 
 
+@pytest.mark.nightly
 async def test_routes_of_a_deleted_tenant_are_gone_within_a_minute(
     management: Cluster, namespace: str, without_gateway_api: None
 ) -> None:

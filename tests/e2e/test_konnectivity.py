@@ -271,6 +271,7 @@ async def test_a_worker_that_cannot_be_reached_is_reached_through_the_tunnel_and
     assert await remote.works("logs", served.NAME, "-c", "api") is None
 
 
+@pytest.mark.nightly
 @pytest.mark.keeps("better.tunnel-off", "better.scaling-tunnel")
 @pytest.mark.parametrize("remote", [2], indirect=True)
 async def test_agents_follow_every_api_server_without_a_rollout_and_are_put_right_in_both_modes(remote: Remote) -> None:

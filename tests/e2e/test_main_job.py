@@ -84,6 +84,7 @@ async def test_a_cluster_of_the_cluster_class_gets_its_workers_and_goes_without_
     await until(lambda: left(lab, before), "nothing of it is left", PATIENCE)
 
 
+@pytest.mark.nightly
 async def test_a_cluster_deleted_before_it_was_ready_goes_without_a_trace(
     lab: Lab, before: frozenset[str], tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ async def test_a_cluster_deleted_before_it_was_ready_goes_without_a_trace(
     await until(lambda: left(lab, before), "nothing of them is left", PATIENCE)
 
 
+@pytest.mark.nightly
 async def test_an_infrastructure_kind_that_is_not_in_the_table_is_told_and_the_control_plane_serves(
     management: Cluster, namespace: str, elsewhere: Kind
 ) -> None:

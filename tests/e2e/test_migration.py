@@ -15,7 +15,7 @@ from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta
-from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import kubectl, lingering, tenant, tenant_session, until, until_condition
 
 OTHER = "elsewhere"
 PATIENCE = 600.0
@@ -72,7 +72,7 @@ async def moved(management: Cluster, manifest: Manifest, to: str) -> None:
 async def test_a_tenant_moves_there_and_back_and_nothing_acknowledged_is_lost(
     management: Cluster, other: str, namespace: str
 ) -> None:
-    manifest = tenant("mover", namespace, dataStore="default")
+    manifest = tenant("mover", namespace, dataStore="default", controlPlane=lingering())
     await management.apply(manifest, manager="e2e")
     await until_condition(management, manifest, "Ready")
     secret = await management.get(kinds.SECRET, names.admin_kubeconfig_secret("mover"), namespace)

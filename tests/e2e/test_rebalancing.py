@@ -12,8 +12,10 @@ from lab.bench.asking import asking
 from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.manifest import Manifest, meta
-from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import kubectl, lingering, tenant, tenant_session, until, until_condition
 from tests.e2e.test_migration import kept, until_written, writing
+
+pytestmark = pytest.mark.nightly
 
 POOL = "pair"
 PATIENCE = 600.0
@@ -34,7 +36,7 @@ def pool() -> Iterator[str]:
 async def test_a_store_that_is_emptied_gives_its_tenant_to_the_other_and_nothing_acknowledged_is_lost(
     management: Cluster, pool: str, namespace: str
 ) -> None:
-    manifest = tenant("goer", namespace)
+    manifest = tenant("goer", namespace, controlPlane=lingering())
     manifest["metadata"]["labels"] = {"pool": POOL}
     await management.apply(manifest, manager="e2e")
     await until_condition(management, manifest, "Ready", patience=PATIENCE)

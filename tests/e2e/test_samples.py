@@ -21,6 +21,8 @@ from tests.e2e import etcd_members, gateway_api
 from tests.e2e.conftest import kubectl, until, until_condition
 from tests.samples import SAMPLES, documents
 
+pytestmark = pytest.mark.nightly
+
 NAMESPACE = "e2e-samples"
 PATIENCE = 900.0  # seconds, for a birth among a score of others
 CLUSTER_WIDE = ("DataStore", "KubeconfigGenerator")

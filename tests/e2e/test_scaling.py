@@ -18,6 +18,8 @@ from provider.manifest import Manifest, meta, quantity
 from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
 from tests.e2e.served import AGNHOST
 
+pytestmark = pytest.mark.nightly
+
 NAME = "growing"
 CLIENTS, SECONDS = 4, 15.0
 MAPS, SIZE = 200, 4000

@@ -21,7 +21,7 @@ from provider.cluster.client import Cluster
 from provider.cluster.errors import Unreachable
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
-from tests.e2e.conftest import kubectl, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import kubectl, lingering, tenant, tenant_session, until, until_condition
 
 OLD, NEW, BROKEN = "v1.36.3", "v1.37.2", "v1.37.99"
 QUICK = "40"  # seconds without progress after which an upgrade that is to fail is undone: a start takes a few
@@ -33,13 +33,9 @@ def versioned(version: str) -> dict[str, Any]:
     return {"version": version, "kubelet": {"cgroupfs": "cgroupfs"}}
 
 
-def planned(replicas: int = 2, **deployment: Any) -> dict[str, Any]:
-    return {"service": {"serviceType": "ClusterIP"}, "deployment": {"replicas": replicas, **deployment}}
-
-
 async def born(management: Cluster, name: str, namespace: str, deadline: str, **spec: Any) -> Manifest:
     """A tenant of 1.36 that is Ready, with this deadline for its upgrades."""
-    manifest = tenant(name, namespace, **({"controlPlane": planned()} | spec))
+    manifest = tenant(name, namespace, **({"controlPlane": lingering(2)} | spec))
     manifest["metadata"]["annotations"] = {names.ANNOTATION_UPGRADE_DEADLINE: deadline}
     await management.apply(manifest, manager="e2e")
     await until_condition(management, manifest, "Ready")
@@ -227,7 +223,7 @@ FLAG = "--concurrent-service-syncs"  # kube-controller-manager 1.36 knows it, 1.
 async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_error(
     management: Cluster, namespace: str, target: str, spec: dict[str, Any], words: str
 ) -> None:
-    wanted = await born(management, "stays", namespace, QUICK, controlPlane=planned(**spec))
+    wanted = await born(management, "stays", namespace, QUICK, controlPlane=lingering(2, **spec))
     async with asking(await admin(management, "stays", namespace)) as client:
         asked("stays", namespace, target)
         await until_condition(management, wanted, "Upgraded", status="False", reason="Upgrading")
@@ -248,7 +244,7 @@ async def test_a_target_that_does_not_come_up_is_undone_and_a_client_sees_no_err
 
 @pytest.mark.nightly
 async def test_undone_it_is_tried_again_when_the_spec_is_another(management: Cluster, namespace: str) -> None:
-    wanted = await born(management, "again", namespace, QUICK, controlPlane=planned(1))
+    wanted = await born(management, "again", namespace, QUICK, controlPlane=lingering(1))
     asked("again", namespace, BROKEN)
     await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE)
     asked("again", namespace, NEW, UNHURRIED)
@@ -258,7 +254,7 @@ async def test_undone_it_is_tried_again_when_the_spec_is_another(management: Clu
 
 @pytest.mark.nightly
 async def test_with_the_strategy_recreate_what_served_comes_back(management: Cluster, namespace: str) -> None:
-    wanted = await born(management, "back", namespace, QUICK, controlPlane=planned(1, strategy={"type": "Recreate"}))
+    wanted = await born(management, "back", namespace, QUICK, controlPlane=lingering(1, strategy={"type": "Recreate"}))
     asked("back", namespace, BROKEN)
     await until_condition(management, wanted, "Ready", status="False")
     await until_condition(management, wanted, "Upgraded", status="False", reason="UpgradeFailed", patience=LATE)
@@ -269,10 +265,11 @@ async def test_with_the_strategy_recreate_what_served_comes_back(management: Clu
 # Kubelets in the way
 
 
+@pytest.mark.nightly
 async def test_a_kubelet_that_is_too_old_holds_up_a_minor_upgrade_until_it_is_gone(
     management: Cluster, namespace: str
 ) -> None:
-    wanted = await born(management, "held", namespace, UNHURRIED, controlPlane=planned(1))
+    wanted = await born(management, "held", namespace, UNHURRIED, controlPlane=lingering(1))
     session = await tenant_session(management, "held", namespace)
     await session.apply(meta.new(kinds.NODE, "ancient"), manager="e2e")
     unknown = ("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "machineID")
@@ -300,7 +297,7 @@ def scaled(name: str, namespace: str, replicas: int) -> None:
 async def test_asleep_its_state_is_kept_and_it_wakes_with_the_version_that_served(
     management: Cluster, namespace: str
 ) -> None:
-    wanted = await born(management, "sleepy", namespace, UNHURRIED, controlPlane=planned(1))
+    wanted = await born(management, "sleepy", namespace, UNHURRIED, controlPlane=lingering(1))
     session = await tenant_session(management, "sleepy", namespace)
     await session.apply(meta.new(kinds.CONFIG_MAP, "kept", "default", data={"a": "b"}), manager="e2e")
     await session.close()
@@ -333,7 +330,7 @@ async def test_asleep_its_state_is_kept_and_it_wakes_with_the_version_that_serve
 async def test_scaled_up_and_down_it_serves_all_the_time_and_is_never_unknown(
     management: Cluster, namespace: str
 ) -> None:
-    await born(management, "wide", namespace, UNHURRIED, controlPlane=planned(1))
+    await born(management, "wide", namespace, UNHURRIED, controlPlane=lingering(1))
     words = set()
     async with asking(await admin(management, "wide", namespace)) as client:
         for replicas in (3, 1):

@@ -113,6 +113,7 @@ async def test_who_is_busy_asks_for_more_in_the_pods_that_run_and_no_pod_is_made
     assert (await of_template(tenant))["cpu"] == "35m"
 
 
+@pytest.mark.nightly
 async def test_who_has_not_the_breath_to_say_what_it_takes_is_given_more(tenant: Hosted, scaler: Autoscaler) -> None:
     await asked(tenant, CPU)
     await looked(tenant, scaler, 1)
@@ -128,6 +129,7 @@ async def test_who_has_not_the_breath_to_say_what_it_takes_is_given_more(tenant:
     assert (await of_pod(tenant))["cpu"] == found
 
 
+@pytest.mark.nightly
 async def test_pods_that_are_made_anew_start_with_what_was_decided_and_bounds_of_today_hold(
     tenant: Hosted, scaler: Autoscaler
 ) -> None:
@@ -143,6 +145,7 @@ async def test_pods_that_are_made_anew_start_with_what_was_decided_and_bounds_of
     assert await reason(tenant) == "AtMost"
 
 
+@pytest.mark.nightly
 async def test_where_a_kubelet_cannot_resize_pods_are_made_anew(tenant: Hosted, scaler: Autoscaler) -> None:
     await running(tenant)
     await asked(tenant, {"apiServer": {"cpu": {"min": "400m", "max": "4"}}})
@@ -160,6 +163,7 @@ async def test_where_a_kubelet_cannot_resize_pods_are_made_anew(tenant: Hosted, 
     assert (await tenant.get(kinds.DEPLOYMENT))["metadata"]["generation"] == generation
 
 
+@pytest.mark.nightly
 async def test_what_an_api_server_says_against_it_is_told_and_it_is_tried_again(
     tenant: Hosted, scaler: Autoscaler
 ) -> None:

@@ -167,6 +167,7 @@ async def test_a_backup_of_another_tenant_is_not_put_in_the_place_of_this_one(
         assert names.ANNOTATION_RESTORING not in meta.annotations_of(await other.hosted.tcp())
 
 
+@pytest.mark.nightly
 async def test_a_job_that_dies_in_the_midst_leaves_no_half_backup_and_the_next_try_makes_a_whole_one(
     born: Plane, backups: Backups
 ) -> None:
@@ -184,6 +185,7 @@ async def test_a_job_that_dies_in_the_midst_leaves_no_half_backup_and_the_next_t
     assert found == [Path(taken["status"]["file"]).name]
 
 
+@pytest.mark.nightly
 async def test_a_store_that_is_down_is_waited_for_and_told_and_given_up_after_some_tries(
     born: Plane, stores: tuple[Store, Store], backups: Backups
 ) -> None:
@@ -203,6 +205,7 @@ async def test_a_store_that_is_down_is_waited_for_and_told_and_given_up_after_so
     assert not [each for each in backups.folder.rglob("*") if each.is_file()]
 
 
+@pytest.mark.nightly
 async def test_a_backup_that_is_deleted_while_it_is_taken_ends_its_job_and_then_goes(
     management: Cluster, born: Plane, backups: Backups
 ) -> None:
@@ -221,6 +224,7 @@ async def test_a_backup_that_is_deleted_while_it_is_taken_ends_its_job_and_then_
     assert await management.get(kinds.TENANT_BACKUP, "deleted", backups.namespace) is None
 
 
+@pytest.mark.nightly
 async def test_one_who_was_thought_dead_changes_nothing_once_the_tenant_writes_again(
     management: Cluster, plane: Plane, stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
@@ -240,6 +244,7 @@ async def test_one_who_was_thought_dead_changes_nothing_once_the_tenant_writes_a
     assert await plane.maps() == {"mine": "today"}
 
 
+@pytest.mark.nightly
 async def test_leases_go_on_with_what_was_left_of_them(
     management: Cluster, born: Plane, stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
@@ -322,6 +327,7 @@ async def test_what_was_asked_of_a_backup_or_a_restore_cannot_be_changed_and_has
             await backups.ask(kinds.TENANT_RESTORE, "outside", source={**where, "file": file})
 
 
+@pytest.mark.nightly
 async def test_what_is_restored_in_place_is_read_with_the_key_of_then_and_written_with_the_key_of_now(
     plane: Plane, stores: tuple[Store, Store], backups: Backups
 ) -> None:

@@ -27,6 +27,8 @@ from tests.integration.pool_pods import MANAGER, Pods
 from tests.integration.pool_service import StoreService
 from tests.integration.pool_world import World
 
+pytestmark = pytest.mark.nightly
+
 PAUSE = 0.1  # seconds between two writes, whether the last was answered or not
 UNSENT = "Handshake read failed (Socket closed)"  # it was led to a member that ended before both knew each other
 PATIENCE = 300.0  # seconds; a bound against hanging for ever

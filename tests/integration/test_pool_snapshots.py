@@ -95,6 +95,7 @@ async def test_the_oldest_beyond_the_retention_go_and_nobody_elses_files(
     assert run.kept[2] > "2026"
 
 
+@pytest.mark.nightly
 @pytest.mark.keeps("better.snapshots")
 async def test_what_does_not_restore_is_not_kept_and_lets_none_go_and_the_condition_says_so(
     world: World, tmp_path: Path, running: list[Pods]
@@ -122,6 +123,7 @@ async def test_what_does_not_restore_is_not_kept_and_lets_none_go_and_the_condit
     assert (await fleet.condition("Ready"))[0] == "True"
 
 
+@pytest.mark.nightly
 async def test_a_snapshot_that_lacks_what_the_store_held_when_it_began_is_not_kept(
     world: World, tmp_path: Path, running: list[Pods]
 ) -> None:
@@ -193,6 +195,7 @@ async def test_its_pods_are_taken_where_pod_security_is_restricted(
     assert taken["metadata"]["uid"]
 
 
+@pytest.mark.nightly
 async def test_a_store_of_three_whose_volumes_are_all_lost_comes_back_from_a_snapshot_by_hand_as_the_page_says(
     world: World, tmp_path: Path, running: list[Pods]
 ) -> None:

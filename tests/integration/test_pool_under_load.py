@@ -30,6 +30,8 @@ from tests.integration.pool_pods import MANAGER, Pods
 from tests.integration.pool_service import StoreService
 from tests.integration.pool_world import NAMESPACE, World
 
+pytestmark = pytest.mark.nightly
+
 POOL, SECOND = "laden", "laden-2"
 LABELS = {"pool": POOL}
 NEXT, PROGRAM = "3.7.3", "etcd-3.7"  # the minor that it becomes

@@ -95,6 +95,7 @@ async def test_a_store_becomes_the_next_minor_one_member_at_a_time_and_loses_no_
     assert set((await versions(fleet)).values()) == {NEW}
 
 
+@pytest.mark.nightly
 async def test_a_member_that_does_not_come_up_with_the_next_minor_stops_it_and_the_others_serve_as_they_were(
     world: World, tmp_path: Path, running: list[Pods]
 ) -> None:

@@ -97,6 +97,7 @@ async def test_through_a_rotation_of_the_authority_old_and_new_holders_are_serve
         assert root is not None
 
 
+@pytest.mark.nightly
 @pytest.mark.keeps("better.authority-overlap")
 async def test_through_a_rotation_of_the_key_of_tokens_every_token_is_believed(home: Home) -> None:
     admin, old = await home.admin(), await home.token()
@@ -127,6 +128,7 @@ async def test_tokens_that_never_expire_are_found_and_no_other_secret(home: Home
         assert [each.name for each in await observe.tokens(session)] == ["default/lasting"]
 
 
+@pytest.mark.nightly
 @pytest.mark.keeps("better.authority-overlap")
 async def test_when_what_signs_was_deleted_all_that_it_signed_is_believed_still(home: Home, tmp_path: Path) -> None:
     old, node, token = await home.admin(), await home.joined("worker"), await home.token()

@@ -17,6 +17,8 @@ from tests.integration.in_force import let_through
 from tests.integration.rotation_world import MANAGER, Home
 from tests.integration.tenant_world import NAMESPACE, Store, TenantWorld
 
+pytestmark = pytest.mark.nightly
+
 
 @dataclass
 class Turning:

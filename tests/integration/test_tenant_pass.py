@@ -820,6 +820,7 @@ async def test_a_birth_that_is_cut_off_at_any_write_goes_on_with_what_was_made(
         assert set(born) <= await opened.roles()
 
 
+@pytest.mark.nightly
 async def test_a_birth_that_loses_its_api_server_at_any_write_goes_on_with_what_was_made(
     hosting: TenantWorld, store: Store, namespace: str
 ) -> None:
@@ -839,6 +840,7 @@ async def test_a_birth_that_loses_its_api_server_at_any_write_goes_on_with_what_
     assert len(power.sent) > 10
 
 
+@pytest.mark.nightly
 async def test_an_end_that_is_cut_off_at_any_write_goes_on(hosting: TenantWorld, store: Store, namespace: str) -> None:
     neighbour = await hosting.ask_for("stayer", namespace, store)
     await hosting.passed(neighbour)
@@ -864,6 +866,7 @@ async def deleted(cluster: Cluster, manifest: Manifest) -> None:
     await cluster.delete(kinds.of(manifest), metadata["name"], metadata.get("namespace"))
 
 
+@pytest.mark.nightly
 async def test_a_pass_that_is_cut_off_at_any_write_inside_a_tenant_goes_on(hosting: TenantWorld, home: Home) -> None:
     async with hosting.inside(home.tenant) as session:
         before = set(await versions_inside(session))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from lab.infrastructure import kinds as lab_kinds
 from provider.api import kinds
 from tests.e2e.conftest import steady, until
@@ -63,6 +65,7 @@ async def test_when_two_machines_have_joined_each_has_a_route_to_the_others_pods
     await until(routed, "each machine has a route to the other's podCIDR")
 
 
+@pytest.mark.nightly
 async def test_when_bootstrap_data_asks_for_more_than_a_lab_machine_does_no_machine_is_made(joined: Joined) -> None:
     await joined.machine("worker-d", "#cloud-config\nusers: [{name: eve}]\n")
     condition = await joined.until_reason("worker-d", "BootstrapDataRefused")
@@ -76,6 +79,7 @@ async def test_when_a_file_is_not_for_the_machines_own_disk_it_is_refused(joined
     assert "/etc/passwd" in condition["message"]
 
 
+@pytest.mark.nightly
 async def test_when_the_bootstrap_fails_its_last_words_are_told_and_no_token(joined: Joined) -> None:
     words = f"echo no way in with {joined.token}; exit 3"
     await joined.machine("worker-f", f"#cloud-config\nruncmd: ['{words}']\n")
@@ -83,6 +87,7 @@ async def test_when_the_bootstrap_fails_its_last_words_are_told_and_no_token(joi
     assert "no way in with (token)" in condition["message"]
 
 
+@pytest.mark.nightly
 async def test_when_a_machine_of_that_name_is_someone_elses_it_is_left_alone(joined: Joined) -> None:
     foreign = joined.lab.machine("worker-g")
     await asyncio.to_thread(foreign.create)
@@ -95,6 +100,7 @@ async def test_when_a_machine_of_that_name_is_someone_elses_it_is_left_alone(joi
         await asyncio.to_thread(foreign.delete)
 
 
+@pytest.mark.nightly
 async def test_when_a_machine_is_deleted_before_it_was_ready_nothing_of_it_is_left(joined: Joined) -> None:
     await joined.machine("worker-h", "#cloud-config\nruncmd: ['sleep 600']\n")
     await joined.until_reason("worker-h", "Bootstrapping")
