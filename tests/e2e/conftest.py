@@ -83,12 +83,15 @@ def tenant(name: str, namespace: str, **spec: Any) -> Manifest:
     return meta.new(kinds.TENANT_CONTROL_PLANE, name, namespace, spec=base)
 
 
+LINGERS = "--shutdown-delay-duration=12s"
+
+
 def lingering(replicas: int = 1, **deployment: Any) -> dict[str, Any]:
     """`spec.controlPlane` of a tenant of whom nobody may miss a request: its pods serve on for long when they end.
 
     Two labs share two cores, and kube-proxy hears of an end late. Who is behind a slow load balancer sets the same flag.
     """
-    extra = {"apiServer": ["--shutdown-delay-duration=12s"], **deployment.pop("extraArgs", {})}
+    extra = {"apiServer": [LINGERS], **deployment.pop("extraArgs", {})}
     said = {"replicas": replicas, "extraArgs": extra, **deployment}
     return {"service": {"serviceType": "ClusterIP"}, "deployment": said}
 

@@ -17,7 +17,7 @@ from provider.api import kinds, names
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError
 from provider.manifest import Manifest, meta, pem
-from tests.e2e.conftest import condition, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import condition, lingering, tenant, tenant_session, until, until_condition
 from tests.e2e.walled import Worker
 
 NAME = "turning"
@@ -29,8 +29,7 @@ LONG = 900.0  # seconds; three rollouts and a renewal
 
 
 def plane(namespace: str) -> Manifest:
-    deployment = {"replicas": 1, "extraArgs": {"controllerManager": [SIGNED_FOR]}}
-    place = {"service": {"serviceType": "LoadBalancer"}, "deployment": deployment}
+    place = lingering(extraArgs={"controllerManager": [SIGNED_FOR]}) | {"service": {"serviceType": "LoadBalancer"}}
     return tenant(NAME, namespace, controlPlane=place)
 
 

@@ -21,7 +21,7 @@ from provider.cluster.client import Cluster
 from provider.cluster.errors import Unreachable
 from provider.manifest import Manifest, meta
 from provider.manifest.condition import find
-from tests.e2e.conftest import kubectl, lingering, tenant, tenant_session, until, until_condition
+from tests.e2e.conftest import LINGERS, kubectl, lingering, tenant, tenant_session, until, until_condition
 
 OLD, NEW, BROKEN = "v1.36.3", "v1.37.2", "v1.37.99"
 QUICK = "40"  # seconds without progress after which an upgrade that is to fail is undone: a start takes a few
@@ -147,6 +147,8 @@ def with_worker(namespace: str) -> Iterator[str]:
     command = ["clusterctl", "generate", "cluster", name, *where, *counts]
     made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     kubectl("apply", "-f", "-", stdin=made)
+    lingers = {"spec": {"apiServer": {"extraArgs": [LINGERS]}}}
+    kubectl("patch", "kamajicontrolplane", name, "-n", namespace, "--type=merge", "-p", json.dumps(lingers))
     yield name
     kubectl("delete", "cluster", name, "-n", namespace, "--timeout=300s")
 
