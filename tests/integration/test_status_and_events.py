@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.events import Recorder
+from provider.hosting.view import View
 from provider.manifest import checksum, meta
 from provider.manifest.condition import find
 from provider.manifest.happening import CONTROLLER, Happening
@@ -44,6 +46,29 @@ def waits(api_server: ApiServer, tenant: Hosted, condition: str, seconds: int = 
         check=False,
     )
     return done.returncode == 0
+
+
+async def test_a_pass_that_is_cancelled_in_the_midst_of_a_birth_does_not_say_that_all_is_well(
+    tenant: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the provider is ended, or leads no more."""
+    there = asyncio.Event()
+
+    async def waits_for_ever(_: View) -> View:
+        there.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await tenant.say()
+    monkeypatch.setattr(tenant.run.storage, "prepared", waits_for_ever)
+    task = asyncio.create_task(tenant.look())
+    async with asyncio.timeout(60):
+        await there.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    told = ((await tenant.tcp()).get("status") or {}).get("conditions") or []
+    assert [each["type"] for each in told if each["status"] == "True"] == []
 
 
 @pytest.mark.keeps("better.phases")

@@ -1,7 +1,8 @@
 """The pass over one TenantControlPlane: see, plan, apply, report. Called by the room's queue; teardown has its own module.
 
-Every pass walks the whole catalog. A part that declines holds up only what needs it, and the status says so, also when the
-pass fails. What the walk knows is in `walk.Walk`; what it decides is in the pure parts and in `status.tenant`.
+Every pass walks the whole catalog. A part that declines or fails holds up only what needs it, and the status says so. A pass
+that is cancelled in the midst, as when the process ends, writes none: of the parts it did not come to it knows nothing.
+What the walk knows is in `walk.Walk`; what it decides is in the pure parts and in `status.tenant`.
 """
 
 from __future__ import annotations
@@ -130,10 +131,8 @@ class TenantPass:
             return None
         walk = Walk(await adoption.held(self.context, view), before=raw)
         await self._settle(walk, key)
-        try:
-            await self._walk(walk, key)
-        finally:
-            await self._report(walk)
+        await self._walk(walk, key)
+        await self._report(walk)
         if walk.failed:
             raise next(iter(walk.failed.values()))
         return self._again(walk, key)
