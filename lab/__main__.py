@@ -88,11 +88,16 @@ def deploy(lab: Name = "lab") -> None:
 
 
 @app.command()
-def bench(lab: Name = "lab", twenty: bool = False, docs: bool = False) -> None:
+def bench(
+    part: Annotated[list[str] | None, typer.Argument(help="which; default all but twenty")] = None,
+    lab: Name = "lab",
+    twenty: bool = False,
+    docs: bool = False,
+) -> None:
     """Measure what is fast, small and many beside the floor, and print the table. --docs: write docs/benchmarks/ too."""
     found = Lab(lab)
     steps.take(steps.provider_steps(found), console)
-    options = [*(["--twenty"] if twenty else []), *(["--docs"] if docs else [])]
+    options = [*(part or []), *(["--twenty"] if twenty else []), *(["--docs"] if docs else [])]
     _inside(found, [sys.executable, "-m", "lab.bench.report", *options])
 
 

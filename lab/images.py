@@ -54,14 +54,17 @@ PROVIDER: str = document()["provider"]["name"]
 def cached(*parts: str, make: Callable[[Path], None]) -> Path:
     """A file or folder of the cache by its parts; made under another name first, so that half of it is never taken for all."""
     target = state.cache().joinpath(*parts)
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"{target.name}.unfinished")
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished)
-        unfinished.unlink(missing_ok=True)
-        make(unfinished)
-        unfinished.rename(target)
+    if target.exists():
+        return target
+    with state.alone(target):
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = target.with_name(f"{target.name}.unfinished")
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)
+            unfinished.unlink(missing_ok=True)
+            make(unfinished)
+            unfinished.rename(target)
     return target
 
 

@@ -132,7 +132,9 @@ def path(program: str) -> Path:
     module = module_of(program)
     target = module.folder() / program
     if not target.exists():
-        _build(module, program, target)
+        with state.alone(target):
+            if not target.exists():
+                _build(module, program, target)
     return target
 
 

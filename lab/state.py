@@ -5,12 +5,14 @@ Everything of a lab lies under one folder; everything that lasts longer (program
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,16 @@ def cache() -> Path:
     """Programs and images, by version; shared by all labs and kept when they go."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "capi-kamaji"
+
+
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Nobody else makes this file or folder of the cache meanwhile: who comes second waits, and looks again."""
+    file = cache() / "locks" / str(target.relative_to(cache())).replace("/", "+")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # the kernel lets go when a process ends, however it does
+        yield
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -26,12 +26,14 @@ def drawn(rows: Sequence[Row], base: float) -> dict[str, str]:
     return found
 
 
-def write(folder: Path, rows: Sequence[Row], base: float) -> None:
-    """All pictures, in place of those that were there."""
+def write(folder: Path, parts: Iterable[tuple[Sequence[Row], float]]) -> list[str]:
+    """All pictures of rows and their floor, in place of those that were there; their names."""
     for each in folder.glob("*.svg"):
         each.unlink()
-    for name, content in drawn(rows, base).items():
+    found = {name: content for rows, base in parts for name, content in drawn(rows, base).items()}
+    for name, content in found.items():
         (folder / name).write_text(content)
+    return list(found)
 
 
 def _growth(rows: Sequence[Row]) -> dict[str, list[tuple[int, Row]]]:
