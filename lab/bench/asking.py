@@ -66,12 +66,14 @@ async def _ask_on(session: aiohttp.ClientSession, server: str, answers: Answers,
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, answers: Answers) -> None:
+    began = time.monotonic()
     try:
         async with session.get(url) as answer:
             said = await answer.read()
             assert answer.status == 200, f"{answer.status}: {said[:200]!r}"
     except (aiohttp.ClientError, AssertionError, TimeoutError, OSError) as error:
-        answers.errors.append(f"{url}: {error!r}")
+        words = getattr(error, "os_error", None) or error  # without the address, which is the same for all
+        answers.errors.append(f"{time.strftime('%X')} after {time.monotonic() - began:.2f} s, {url}: {words!r}")
         return
     answers.good += 1
     now = time.monotonic()

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from lab import state
 from provider.api import kinds, names
 from provider.cluster import connect
 from provider.cluster.client import Cluster
 from provider.cluster.errors import ApiError, Unreachable
 from provider.manifest import Manifest, meta
+from tests import turns
 
 VERSION = "v1.36.3"
 PATIENCE = 300.0  # seconds; a bound against hanging for ever, not a claim about speed
@@ -56,6 +58,14 @@ def ending() -> Iterator[list[str]]:
     while over and (left := kubectl("get", "namespace", "--ignore-not-found", "-o", "name", *over)):
         assert time.monotonic() < deadline, f"what tests have left keeps {left.split()} from going"
         time.sleep(1)
+
+
+@pytest.fixture(autouse=True)
+def its_turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Beside a test that is to be alone none of the other lab runs."""
+    alone = request.node.get_closest_marker("alone") is not None
+    with turns.turn(state.cache() / "locks" / "turns", alone=alone):
+        yield
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ async def moved(management: Cluster, manifest: Manifest, to: str) -> None:
     await until_condition(management, manifest, "Ready", patience=PATIENCE)
 
 
+@pytest.mark.alone
 @pytest.mark.keeps("better.migration-race")
 async def test_a_tenant_moves_there_and_back_and_nothing_acknowledged_is_lost(
     management: Cluster, other: str, namespace: str

@@ -33,6 +33,7 @@ def pool() -> Iterator[str]:
     kubectl("delete", "datastorepool", POOL, "--wait=true", "--timeout=600s")
 
 
+@pytest.mark.alone
 async def test_a_store_that_is_emptied_gives_its_tenant_to_the_other_and_nothing_acknowledged_is_lost(
     management: Cluster, pool: str, namespace: str
 ) -> None:

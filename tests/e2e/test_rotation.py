@@ -66,6 +66,7 @@ async def heard(session: Cluster, node: str) -> bool:
     return bool(said) and datetime.now(UTC) - datetime.fromisoformat(said) < UNSEEN
 
 
+@pytest.mark.alone
 @pytest.mark.keeps("better.authority-overlap")
 async def test_a_joined_worker_works_on_through_a_rotation_and_ends_with_a_certificate_of_the_new_authority(
     management: Cluster, namespace: str

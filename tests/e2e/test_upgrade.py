@@ -160,6 +160,7 @@ async def kubelets(session: Cluster) -> list[tuple[str, str]]:
     return list(zip(ready, [each["status"]["nodeInfo"]["kubeletVersion"] for each in nodes], strict=True))
 
 
+@pytest.mark.alone
 async def test_a_minor_up_under_a_worker_while_a_client_sees_no_error(
     management: Cluster, namespace: str, with_worker: str
 ) -> None:
@@ -214,6 +215,7 @@ async def until_told_somehow(management: Cluster, name: str, namespace: str) -> 
 FLAG = "--concurrent-service-syncs"  # kube-controller-manager 1.36 knows it, 1.37 does not
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("target", "spec", "words"),
     [
@@ -328,6 +330,7 @@ async def test_asleep_its_state_is_kept_and_it_wakes_with_the_version_that_serve
     await session.close()
 
 
+@pytest.mark.alone
 @pytest.mark.keeps("better.phases")
 async def test_scaled_up_and_down_it_serves_all_the_time_and_is_never_unknown(
     management: Cluster, namespace: str
