@@ -57,7 +57,10 @@ class Kamaji:
     async def stopped(self, *arguments: str, at: str) -> tuple[int, str]:
         """Ctrl-C as soon as it says that on standard error; its exit status and what it said there after that."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", PROGRAM, *arguments), env=self.environment, stderr=asyncio.subprocess.PIPE
+            *(sys.executable, "-c", PROGRAM, *arguments),
+            env=self.environment,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=heeding,
         )
         assert process.stderr is not None
         async with asyncio.timeout(180):
@@ -66,3 +69,8 @@ class Kamaji:
             process.send_signal(signal.SIGINT)
             rest = (await process.stderr.read()).decode()
             return await process.wait(), rest
+
+
+def heeding() -> None:
+    """Ctrl-C is heeded also where the tests run behind a shell that ignores it for what it has in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
