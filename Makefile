@@ -38,7 +38,7 @@ generate: setup ## CRDs from the models, rights from the infrastructure table, c
 	.venv/bin/python -m docs
 	.venv/bin/python -m config.chart
 
-check: setup ## format, lint, types, import law, unit and golden tests; about two minutes
+check: setup ## format, lint, types, import law, unit and golden tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy

@@ -22,9 +22,8 @@ NAMESPACE = "bench"
 PATIENCE = 900.0
 NO_ANSWER = 10.0
 ADDONS = ("coreDNS", "kubeProxy", "konnectivity")
-LOOK = (
-    0.05  # seconds between two looks, whatever is looked at: who looks at twenty does not take the CPU of their births
-)
+# Seconds between two looks at anything: each of twenty is looked at a twentieth as often, or looking would take their CPU.
+LOOK = 0.05
 
 
 @dataclass
